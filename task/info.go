@@ -1,0 +1,105 @@
+package task
+
+import (
+	"context"
+	"time"
+)
+
+// Info describes the task at hand. It is a value; Metadata must not be changed.
+type Info struct {
+	ID          string            // unique and sortable by the time of publishing
+	Queue       string            // the queue's name
+	Kind        string            // schema name of the payload; default: the queue's name
+	Attempt     int               // 1 on the first attempt
+	MaxAttempts int               // after this many failed attempts the task is dead
+	Undo        bool              // this lease only compensates: the task was given up
+	Unique      string            // unique key, "" without
+	Group       string            // group key, "" without
+	Priority    int               // higher goes first; default 0
+	Metadata    map[string]string // trace context, correlation, what the publisher added
+	EnqueuedAt  time.Time         // when it was published
+	RunAt       time.Time         // when it was due
+}
+
+// LastAttempt says whether a failure of this attempt makes the task a dead letter.
+func (i Info) LastAttempt() bool { return i.MaxAttempts > 0 && i.Attempt >= i.MaxAttempts }
+
+type lease struct {
+	info        Info
+	checkpoints Checkpoints
+	slots       Slots
+}
+
+type (
+	leaseKey  struct{}
+	cursorKey struct{}
+)
+
+// With gives ctx the task at hand, as the worker does before it calls the handler. checkpoints and slots may be nil.
+func With(ctx context.Context, info Info, checkpoints Checkpoints, slots Slots) context.Context {
+	return context.WithValue(ctx, leaseKey{}, &lease{info, checkpoints, slots})
+}
+
+func leaseOf(ctx context.Context) *lease {
+	l, _ := ctx.Value(leaseKey{}).(*lease)
+	return l
+}
+
+// From gives the task at hand; false outside of a task.
+func From(ctx context.Context) (Info, bool) {
+	if l := leaseOf(ctx); l != nil {
+		return l.info, true
+	}
+	return Info{}, false
+}
+
+// CheckpointsFrom gives what the queue keeps for the task at hand; false outside of a task or when the queue keeps nothing.
+func CheckpointsFrom(ctx context.Context) (Checkpoints, bool) {
+	if l := leaseOf(ctx); l != nil && l.checkpoints != nil {
+		return l.checkpoints, true
+	}
+	return nil, false
+}
+
+// SlotsFrom gives the slots of the worker that runs the task at hand; false outside of a worker.
+func SlotsFrom(ctx context.Context) (Slots, bool) {
+	if l := leaseOf(ctx); l != nil && l.slots != nil {
+		return l.slots, true
+	}
+	return nil, false
+}
+
+// Cursor says where inside a handler the running code is: pipeline and stage, and the element of a fan-out.
+type Cursor interface {
+	// Path is stable over attempts, parts separated by "/": "orders/store", "orders/attachments/order.csv/decode".
+	Path() string
+}
+
+// WithCursor gives ctx the place where the code runs. Pipelines call it; it decides what Key returns.
+func WithCursor(ctx context.Context, c Cursor) context.Context {
+	return context.WithValue(ctx, cursorKey{}, c)
+}
+
+// CursorFrom gives the place where the code runs; false outside of a pipeline.
+func CursorFrom(ctx context.Context) (Cursor, bool) {
+	c, ok := ctx.Value(cursorKey{}).(Cursor)
+	return c, ok
+}
+
+// Key is the idempotency key of the running code: task ID, then the cursor's path, separated by "/". It is the same on
+// every attempt of the task and differs between stages and elements. Outside of a task it is the path alone; outside of both "".
+func Key(ctx context.Context) string {
+	path := ""
+	if c, ok := CursorFrom(ctx); ok {
+		path = c.Path()
+	}
+	l := leaseOf(ctx)
+	switch {
+	case l == nil:
+		return path
+	case path == "":
+		return l.info.ID
+	default:
+		return l.info.ID + "/" + path
+	}
+}
