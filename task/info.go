@@ -24,7 +24,9 @@ type Info struct {
 // LastAttempt says whether a failure of this attempt makes the task a dead letter.
 func (i Info) LastAttempt() bool { return i.MaxAttempts > 0 && i.Attempt >= i.MaxAttempts }
 
+// lease is a context with the task at hand; one allocation for what every handler needs.
 type lease struct {
+	context.Context
 	info        Info
 	checkpoints Checkpoints
 	slots       Slots
@@ -35,9 +37,17 @@ type (
 	cursorKey struct{}
 )
 
+// Value finds the lease, and else what the context around it has.
+func (l *lease) Value(key any) any {
+	if key == (leaseKey{}) {
+		return l
+	}
+	return l.Context.Value(key)
+}
+
 // With gives ctx the task at hand, as the worker does before it calls the handler. checkpoints and slots may be nil.
 func With(ctx context.Context, info Info, checkpoints Checkpoints, slots Slots) context.Context {
-	return context.WithValue(ctx, leaseKey{}, &lease{info, checkpoints, slots})
+	return &lease{ctx, info, checkpoints, slots}
 }
 
 func leaseOf(ctx context.Context) *lease {
@@ -79,6 +89,10 @@ type Cursor interface {
 func WithCursor(ctx context.Context, c Cursor) context.Context {
 	return context.WithValue(ctx, cursorKey{}, c)
 }
+
+// IsCursorKey says whether a context is asked for its cursor. A context type whose Value answers with itself then is its own cursor, without the allocation
+// that WithCursor takes.
+func IsCursorKey(key any) bool { return key == cursorKey{} }
 
 // CursorFrom gives the place where the code runs; false outside of a pipeline.
 func CursorFrom(ctx context.Context) (Cursor, bool) {

@@ -1,0 +1,89 @@
+package pipeline
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/plba/plba/task"
+)
+
+// cursor is the context of one stage in one run: the context around it, and where the run is. It is never
+// changed, so code that keeps a stage's context longer than the stage lives still sees its own path. A run
+// makes the cursors of all its stages in one block.
+type cursor struct {
+	context.Context
+	name string // relative to the cursor around it
+}
+
+// Path implements task.Cursor.
+func (c *cursor) Path() string { return pathIn(c.Context, c.name) }
+
+// Value implements context.Context.
+func (c *cursor) Value(key any) any {
+	if task.IsCursorKey(key) {
+		return c
+	}
+	return c.Context.Value(key)
+}
+
+// element is the place of one element of a fan-out; the cursors of the stages that work on it stand inside of
+// it.
+type element struct {
+	context.Context
+	index int
+	key   string // from KeyedBy; "" without
+}
+
+// Path implements task.Cursor.
+func (e *element) Path() string { return pathIn(e.Context, e.label()) }
+
+// Value implements context.Context.
+func (e *element) Value(key any) any {
+	if task.IsCursorKey(key) || key == (elementKey{}) {
+		return e
+	}
+	return e.Context.Value(key)
+}
+
+// label names the element: by its key, or by its index.
+func (e *element) label() string {
+	if e.key != "" {
+		return e.key
+	}
+	return strconv.Itoa(e.index)
+}
+
+type elementKey struct{}
+
+// indexIn is the index of the innermost element that ctx works on, -1 outside of a fan-out.
+func indexIn(ctx context.Context) int {
+	if e, ok := ctx.Value(elementKey{}).(*element); ok {
+		return e.index
+	}
+	return -1
+}
+
+// pathIn is the path of something called name inside of what ctx stands in.
+func pathIn(ctx context.Context, name string) string {
+	if around, ok := task.CursorFrom(ctx); ok {
+		return around.Path() + "/" + name
+	}
+	return name
+}
+
+// unsafeInPath are the characters that a path uses itself.
+var unsafeInPath = strings.NewReplacer("%", "%25", "/", "%2F", "#", "%23")
+
+// elementKeys names elements by key. No two get the same name: the second "a" becomes "a#2". An empty key
+// counts as a repeated one.
+type elementKeys map[string]int
+
+func (k elementKeys) name(key string) string {
+	key = unsafeInPath.Replace(key)
+	k[key]++
+	if n := k[key]; n > 1 || key == "" {
+		return key + "#" + strconv.Itoa(n)
+	}
+	return key
+}

@@ -1,0 +1,117 @@
+package pipeline
+
+import (
+	"context"
+	"sync"
+
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Pipeline is a built pipeline. It is immutable, safe for concurrent use, and a Stage. Make one with New and
+// Build.
+type Pipeline[In, Out any] struct {
+	step   *Step[In, Out] // the pipeline as a stage of another one
+	stages []placed
+	names  []string // of the stages, for a run inside of another pipeline's
+	paths  []string // "pipeline/stage", for a run of its own
+	frames sync.Pool
+}
+
+// Name is the name given to New.
+func (p *Pipeline[In, Out]) Name() string { return p.step.n.name }
+
+// Graph describes the pipeline: its stages, how they are nested, and what flows between them.
+func (p *Pipeline[In, Out]) Graph() Graph { return graphOf(p.step.n) }
+
+// Run walks in through all stages in the caller's goroutine and gives the last one's output. Every error is a
+// *StageError; a dropped value is one too, task.Classify tells it apart. Called from inside of a stage's
+// function with that stage's context, the run is a nested one: its paths and spans continue that stage's.
+func (p *Pipeline[In, Out]) Run(ctx context.Context, in In) (Out, error) {
+	f := p.frames.Get().(*frame[In, Out])
+	f.in.v = in
+	err := p.walk(ctx, tracerOf(ctx), f, p.paths)
+	out := f.out.v
+	p.release(f)
+	return out, err
+}
+
+// Handle is Run for a queue's worker: the error decides what becomes of the task, as task.Classify reads it.
+// A dropped value is returned as that error, and counts as finished.
+func (p *Pipeline[In, Out]) Handle(ctx context.Context, in In) error {
+	_, err := p.Run(ctx, in)
+	return err
+}
+
+// walk runs the stages one after the other. On an error the frame's output is zero: either the last stage
+// failed and zeroed it, or it never ran.
+//
+// One panic guard serves all stages. It also catches an error that panics when it is asked what it means (a nil
+// *T in an error, say).
+func (p *Pipeline[In, Out]) walk(ctx context.Context, tracer trace.Tracer, f *frame[In, Out], names []string) (err error) {
+	cursors := make([]cursor, len(p.stages))
+	var at *cursor
+	defer func() {
+		if v := recover(); v != nil {
+			f.out.zero()
+			err = located(at, 1, newPanicError(v))
+		}
+	}()
+	done := ctx.Done()
+	for i, s := range p.stages {
+		at = &cursors[i]
+		at.Context, at.name = ctx, names[i]
+		select {
+		case <-done:
+			return located(at, 0, interrupted(ctx))
+		default:
+		}
+		if err := s.exec(at, tracer, f.cells[i], f.cells[i+1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Pipeline[In, Out]) release(f *frame[In, Out]) {
+	f.zero()
+	p.frames.Put(f)
+}
+
+func (p *Pipeline[In, Out]) node() *node {
+	if p == nil || p.step == nil {
+		return nil
+	}
+	return p.step.node()
+}
+
+func (p *Pipeline[In, Out]) place(pipeline string) placed { return p.step.place(pipeline) }
+
+func (p *Pipeline[In, Out]) do(at *cursor, tracer trace.Tracer, in *In, out *Out) error {
+	return p.step.do(at, tracer, in, out)
+}
+
+// Sub makes a built pipeline a step, so that policies can be put on the whole of it. Without policies the
+// pipeline can be given to Stage or Each as it is.
+func Sub[In, Out any](p *Pipeline[In, Out]) *Step[In, Out] {
+	if p == nil || p.step == nil {
+		n := newNode[In, Out](kindPipeline, "sub")
+		n.faults = []string{"the pipeline given to Sub is nil"}
+		return newStep[In, Out](n, nil) // neither Build nor Run lets a stage with faults get as far as its body
+	}
+	return p.step
+}
+
+// sub is the body of a pipeline as a stage.
+type sub[In, Out any] struct{ p *Pipeline[In, Out] }
+
+func (s sub[In, Out]) run(ctx context.Context, tracer trace.Tracer, in *In, out *Out) error {
+	f := s.p.frames.Get().(*frame[In, Out])
+	f.in.v = *in
+	err := s.p.walk(ctx, tracer, f, s.p.names)
+	*out = f.out.v
+	s.p.release(f)
+	return err
+}
+
+// place leaves the stages inside where they are: in their own pipeline.
+func (s sub[In, Out]) place(string) body[In, Out] { return s }
