@@ -170,7 +170,11 @@ func (d *decoder) structure(n *node, to reflect.Value) any {
 		child.value = group[key]
 		name := match(key, child.loose(), known)
 		if name == "" {
-			d.unknownKey(child, key, known)
+			words := known
+			if n == d.root { // what somebody else reads may be what was meant
+				words = slices.Concat(known, d.except)
+			}
+			d.unknownKey(child, key, words)
 			continue
 		}
 		f := shape.fields[slices.Index(known, name)]

@@ -174,7 +174,7 @@ platform:
 		t.Errorf("got %+v", l)
 	}
 	err := c.Decode("platform/queues/mails", &l, "backend")
-	if want := `cfg.yaml:4: unknown key "platform.queues.mails.extra" (known here: rate, burst)`; fmt.Sprint(err) != want {
+	if want := `cfg.yaml:4: unknown key "platform.queues.mails.extra" (known here: rate, burst, backend)`; fmt.Sprint(err) != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
 	if err := c.Decode("platform/queues/others/deeper", &l); err != nil || l != (limit{1, 10}) {

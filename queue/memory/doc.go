@@ -1,0 +1,34 @@
+// Package memory is the queue engine that needs nothing: tasks live in this process and end with it. It is the default, and
+// what tests use.
+//
+// # Design
+//
+// One mutex guards everything, and every operation holds it for a few hundred nanoseconds: enter locks and brings the
+// engine up to the present (what is due becomes ready, what expired is rescued), the operation does its work, leave restores the
+// invariants and unlocks. The invariants between operations:
+//
+//   - whoever waits for room waits because there is none, and whoever comes later waits behind;
+//   - if tasks are ready and receivers wait, one receiver has been woken. It wakes the next one if it leaves tasks behind, so
+//     a burst of publishing costs one wake-up and comes out in batches;
+//   - if anyone waits, the alarm is set for the next instant at which a task becomes due or a lease ends, or earlier.
+//
+// There is no goroutine of the engine's own. The alarm is one timer, armed only while someone waits; whoever does not wait brings
+// the engine up to the present himself.
+//
+// # Order
+//
+// Per priority, tasks stand in a list in the order in which they became due, which is the order in which they arrive there:
+// adding and taking cost the same with ten tasks and with a million. Only what comes back out of turn (returned tasks, expired
+// leases) goes through a heap beside it.
+//
+// # Time
+//
+// All time inside is the monotonic time since the engine was opened; moving the wall clock moves no lease and no
+// delay. An instant given with queue.At is measured against the wall clock once, when it is published. Inside a
+// testing/synctest bubble time is virtual, if the engine was opened there.
+//
+// # Bounds
+//
+// The capacity bounds the unfinished tasks, the setting dead_letters the dead ones: beyond it the oldest are forgotten. Unique
+// keys that outlive their tasks (UniqueFor) are kept beside that until they end.
+package memory

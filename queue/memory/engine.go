@@ -1,0 +1,211 @@
+package memory
+
+import (
+	"context"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/plba/plba/queue"
+	"github.com/plba/plba/task"
+)
+
+// engine implements queue.Engine. The mutex guards everything below it; see enter and leave.
+type engine struct {
+	settings Settings
+	opened   time.Time
+
+	mu     sync.Mutex
+	closed bool
+	wall   time.Time     // the present, as of enter
+	now    time.Duration // the same, since the engine was opened
+
+	counts    [stateCount]int
+	published int64
+	arrivals  uint64 // numbers the places
+	claims    int64  // numbers the claims
+
+	ready   readyTasks
+	later   heap[*entry]     // scheduled and retrying, by when they become due
+	leases  heap[*entry]     // running, by when the lease ends
+	running map[int64]*entry // by the number of the claim
+	graves  list[entry, *entry]
+	keys    keys
+	spare   list[entry, *entry] // entries to use again
+
+	receivers  list[receiver, *receiver]
+	publishers list[publisher, *publisher]
+	waking     bool // a receiver was woken and has not come yet
+
+	timer *time.Timer   // rings for those who wait
+	rings time.Duration // when it rings, never if it is not set
+}
+
+const never = time.Duration(math.MaxInt64)
+
+func newEngine(s Settings) *engine {
+	return &engine{settings: s, opened: time.Now(), running: map[int64]*entry{}, rings: never}
+}
+
+// enter locks the engine and brings it up to the present. If it returns nil, leave must follow.
+func (e *engine) enter() error {
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return queue.ErrClosed
+	}
+	e.wall = time.Now()
+	e.now = e.wall.Sub(e.opened)
+	for e.later.due(e.now) {
+		e.becomeReady(e.later.pop())
+	}
+	for e.leases.due(e.now) {
+		e.rescue(e.leases.pop())
+	}
+	e.keys.expire(e.now)
+	return nil
+}
+
+// leave restores the invariants and unlocks.
+func (e *engine) leave() {
+	e.admit()
+	e.wakeReceiver()
+	e.setAlarm()
+	e.mu.Unlock()
+}
+
+// setAlarm makes the timer ring no later than at the next instant at which something happens by itself. It may ring
+// earlier, when what it was set for has gone; that costs less than to set it at every step.
+func (e *engine) setAlarm() {
+	if e.receivers.size == 0 && e.publishers.size == 0 {
+		return
+	}
+	next := never
+	if e.later.len() > 0 {
+		next = e.later.first().at
+	}
+	if e.leases.len() > 0 {
+		next = min(next, e.leases.first().at)
+	}
+	if next >= e.rings {
+		return
+	}
+	e.rings = next
+	if e.timer == nil {
+		e.timer = time.AfterFunc(next-e.now, e.ring)
+	} else {
+		e.timer.Reset(next - e.now)
+	}
+}
+
+// ring is what the timer does: entering and leaving is all it takes.
+func (e *engine) ring() {
+	if e.enter() == nil {
+		e.rings = never
+		e.leave()
+	}
+}
+
+// in is the instant d from now.
+func (e *engine) in(d time.Duration) time.Duration {
+	if d <= 0 {
+		return e.now
+	}
+	return e.now + min(d, never-e.now)
+}
+
+// move puts the task into another state.
+func (e *engine) move(t *entry, to state) {
+	e.counts[t.state]--
+	e.counts[to]++
+	if t.state.unfinished() && !to.unfinished() && t.key != nil {
+		e.keys.release(t.key, e.now)
+		t.key = nil
+	}
+	t.state = to
+}
+
+// maxSpare is how many entries are kept to be used again.
+const maxSpare = 256
+
+func (e *engine) newEntry() *entry {
+	if t := e.spare.popFront(); t != nil {
+		return t
+	}
+	return &entry{index: -1}
+}
+
+// discard takes back the entry of a task that has ended and is in no list.
+func (e *engine) discard(t *entry) {
+	*t = entry{index: -1}
+	if e.spare.size < maxSpare {
+		e.spare.pushBack(t)
+	}
+}
+
+// becomeReady lets a task be claimed whose instant is place.at.
+func (e *engine) becomeReady(t *entry) {
+	e.move(t, ready)
+	e.ready.add(t)
+}
+
+// wait puts the task away for d, behind all that become due before or at that instant.
+func (e *engine) wait(t *entry, until state, d time.Duration) {
+	e.arrivals++
+	t.place = place{e.in(d), e.arrivals}
+	t.record.Info.RunAt = e.wall.Add(max(d, 0))
+	e.move(t, until)
+	if t.place.at <= e.now {
+		e.becomeReady(t)
+	} else {
+		e.later.push(t, t.place)
+	}
+}
+
+// Stats implements queue.Engine.
+func (e *engine) Stats(context.Context) (queue.Stats, error) {
+	if err := e.enter(); err != nil {
+		return queue.Stats{}, err
+	}
+	defer e.leave()
+	s := queue.Stats{
+		Ready:     int64(e.counts[ready]),
+		Scheduled: int64(e.counts[scheduled]),
+		Running:   int64(e.counts[running]),
+		Retrying:  int64(e.counts[retrying]),
+		Dead:      int64(e.counts[dead]),
+		Completed: int64(e.counts[done]),
+		Published: e.published,
+		Capacity:  int64(e.settings.Capacity),
+	}
+	if e.ready.size > 0 {
+		s.OldestReady = e.now - e.ready.oldest().at
+	}
+	return s, nil
+}
+
+// Close implements queue.Engine. It does not wait. The tasks are gone.
+func (e *engine) Close(context.Context) error {
+	if e.enter() != nil {
+		return nil
+	}
+	defer e.mu.Unlock()
+	e.closed = true
+	for r := e.receivers.popFront(); r != nil; r = e.receivers.popFront() {
+		r.wake <- struct{}{}
+	}
+	for p := e.publishers.popFront(); p != nil; p = e.publishers.popFront() {
+		p.finish(queue.ErrClosed)
+	}
+	if e.timer != nil {
+		e.timer.Stop()
+	}
+	e.ready, e.later, e.leases, e.running, e.keys = readyTasks{}, heap[*entry]{}, heap[*entry]{}, nil, keys{}
+	e.graves, e.spare = list[entry, *entry]{}, list[entry, *entry]{}
+	return nil
+}
+
+var (
+	_ queue.Engine     = (*engine)(nil)
+	_ task.Checkpoints = (*checkpoints)(nil)
+)

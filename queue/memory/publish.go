@@ -1,0 +1,128 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/plba/plba/queue"
+)
+
+// publisher waits for room. Whoever makes room takes its records for it, so nobody who comes later gets ahead.
+type publisher struct {
+	link[publisher]
+	records  []queue.Record // not taken yet
+	receipts []queue.Receipt
+	err      error
+	done     chan struct{} // closed when finished; receipts and err are final then
+}
+
+func (p *publisher) links() *link[publisher] { return &p.link }
+
+func (p *publisher) finish(err error) {
+	p.err = err
+	close(p.done)
+}
+
+// Publish implements queue.Engine.
+func (e *engine) Publish(ctx context.Context, rs []queue.Record, wait bool) ([]queue.Receipt, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	p := publisher{records: rs, receipts: make([]queue.Receipt, 0, len(rs))}
+	waiting, err := e.offer(&p, wait)
+	if waiting == nil {
+		return p.receipts, err
+	}
+	select {
+	case <-waiting.done:
+	case <-ctx.Done():
+		e.withdraw(waiting, ctx.Err())
+	}
+	return waiting.receipts, waiting.err
+}
+
+// offer takes what there is room for, and lets the publisher wait with the rest.
+func (e *engine) offer(p *publisher, wait bool) (waiting *publisher, err error) {
+	if err := e.enter(); err != nil {
+		return nil, err
+	}
+	defer e.leave()
+	e.take(p)
+	if len(p.records) == 0 {
+		return nil, nil
+	}
+	if !wait {
+		return nil, queue.ErrFull
+	}
+	waiting = &publisher{records: p.records, receipts: p.receipts, done: make(chan struct{})}
+	e.publishers.pushBack(waiting)
+	return waiting, nil
+}
+
+// withdraw ends the wait of a publisher whose context has ended, unless it has just been served.
+func (e *engine) withdraw(p *publisher, cause error) {
+	if e.enter() != nil {
+		return // Close has answered
+	}
+	defer e.leave()
+	select {
+	case <-p.done:
+	default:
+		e.publishers.remove(p)
+		p.finish(fmt.Errorf("waiting for room: %w", cause))
+	}
+}
+
+// admit lets those who wait for room have it, in their order.
+func (e *engine) admit() {
+	for e.publishers.size > 0 {
+		p := e.publishers.head
+		e.take(p)
+		if len(p.records) > 0 {
+			return
+		}
+		e.publishers.popFront().finish(nil)
+	}
+}
+
+// take takes as many of p's records as there is room for.
+func (e *engine) take(p *publisher) {
+	for len(p.records) > 0 {
+		r := &p.records[0]
+		if held, ok := e.keys.find(r.Info.Unique); ok {
+			p.receipts = append(p.receipts, queue.Receipt{ID: held.task, Existing: true})
+		} else if e.unfinished() < e.settings.Capacity {
+			e.add(r)
+			p.receipts = append(p.receipts, queue.Receipt{ID: r.Info.ID})
+		} else {
+			return
+		}
+		p.records = p.records[1:]
+	}
+}
+
+func (e *engine) unfinished() int {
+	return e.counts[scheduled] + e.counts[ready] + e.counts[running] + e.counts[retrying]
+}
+
+// add makes a task of the record.
+func (e *engine) add(r *queue.Record) {
+	e.published++
+	e.counts[scheduled]++
+	t := e.newEntry()
+	t.record = *r
+	t.record.Info.EnqueuedAt = e.wall
+	if name := r.Info.Unique; name != "" {
+		t.key = e.keys.claim(name, r.Info.ID, e.in(r.UniqueFor))
+	}
+	e.wait(t, scheduled, e.delay(r))
+}
+
+// delay is how long the record has to wait.
+func (e *engine) delay(r *queue.Record) time.Duration {
+	if r.Delay > 0 || r.Info.RunAt.IsZero() {
+		return r.Delay
+	}
+	return r.Info.RunAt.Sub(e.wall)
+}

@@ -1,0 +1,76 @@
+package memory
+
+import "slices"
+
+// readyTasks are the tasks that can be claimed, in order of priority and place. The zero value is empty.
+type readyTasks struct {
+	levels []*level // highest priority first; empty ones stay, there are only so many priorities
+	size   int
+}
+
+// level is one priority. Those that come in their turn stand in line, which is sorted because they come in their turn;
+// the others are sorted by the heap.
+type level struct {
+	priority int
+	line     list[entry, *entry]
+	late     heap[*entry]
+}
+
+func (r *readyTasks) add(t *entry) {
+	l := r.level(t.record.Info.Priority)
+	if l.line.tail == nil || l.line.tail.place.before(t.place) {
+		l.line.pushBack(t)
+	} else {
+		l.late.push(t, t.place)
+	}
+	r.size++
+}
+
+// take removes the next task; there must be one.
+func (r *readyTasks) take() *entry {
+	r.size--
+	for _, l := range r.levels {
+		switch {
+		case l.line.head == nil && l.late.len() == 0:
+			continue
+		case l.late.len() == 0 || l.line.head != nil && l.line.head.place.before(l.late.first()):
+			return l.line.popFront()
+		default:
+			return l.late.pop()
+		}
+	}
+	panic("queue/memory: no ready task where there must be one")
+}
+
+// oldest is the place of the task that became due first; there must be one.
+func (r *readyTasks) oldest() (first place) {
+	found := false
+	consider := func(p place) {
+		if !found || p.before(first) {
+			first, found = p, true
+		}
+	}
+	for _, l := range r.levels {
+		if l.line.head != nil {
+			consider(l.line.head.place)
+		}
+		if l.late.len() > 0 {
+			consider(l.late.first())
+		}
+	}
+	return first
+}
+
+func (r *readyTasks) level(priority int) *level {
+	for i, l := range r.levels {
+		if l.priority == priority {
+			return l
+		}
+		if l.priority < priority {
+			r.levels = slices.Insert(r.levels, i, &level{priority: priority})
+			return r.levels[i]
+		}
+	}
+	r.levels = append(r.levels, &level{priority: priority})
+	return r.levels[len(r.levels)-1]
+}

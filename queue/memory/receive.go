@@ -1,0 +1,125 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/plba/plba/queue"
+)
+
+// receiver waits for ready tasks. It is woken, and then looks for itself: its lease begins when it has the task.
+type receiver struct {
+	link[receiver]
+	wake chan struct{} // has room for the one signal
+}
+
+func (r *receiver) links() *link[receiver] { return &r.link }
+
+// Receive implements queue.Engine.
+func (e *engine) Receive(ctx context.Context, max int, lease time.Duration) ([]queue.Lease, error) {
+	if max < 1 || lease <= 0 {
+		return nil, fmt.Errorf("%w: receiving %d tasks for %s; at least one, for a positive time", queue.ErrInvalid, max, lease)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	var r *receiver
+	for {
+		leases, err := e.claim(&r, max, lease)
+		if leases != nil || err != nil {
+			return leases, err
+		}
+		select {
+		case <-r.wake:
+		case <-ctx.Done():
+			e.leaveEmptyHanded(r)
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// claim hands out what is ready; nothing: then the receiver has been put in line.
+func (e *engine) claim(r **receiver, max int, lease time.Duration) ([]queue.Lease, error) {
+	if err := e.enter(); err != nil {
+		return nil, err
+	}
+	defer e.leave()
+	if *r != nil {
+		e.waking = false // it came here because it was woken
+	}
+	if e.ready.size == 0 {
+		if *r == nil {
+			*r = &receiver{wake: make(chan struct{}, 1)}
+		}
+		e.receivers.pushBack(*r)
+		return nil, nil
+	}
+	leases := make([]queue.Lease, min(max, e.ready.size))
+	for i := range leases {
+		e.hand(e.ready.take(), &leases[i], lease)
+	}
+	return leases, nil
+}
+
+// hand puts the task under a new lease.
+func (e *engine) hand(t *entry, l *queue.Lease, lease time.Duration) {
+	e.move(t, running)
+	e.claims++
+	t.lease = e.claims
+	t.record.Info.Attempt = t.failed + 1
+	e.running[t.lease] = t
+	e.leases.push(t, place{at: e.in(lease), seq: uint64(t.lease)})
+	l.Token = queue.Token{ID: t.record.Info.ID, Lease: t.lease}
+	l.Info, l.Payload, l.Until = t.record.Info, t.record.Payload, lease
+}
+
+// leaveEmptyHanded takes the receiver out of line. If it was woken at the same time, leave wakes another.
+func (e *engine) leaveEmptyHanded(r *receiver) {
+	if e.enter() != nil {
+		return
+	}
+	defer e.leave()
+	select {
+	case <-r.wake:
+		e.waking = false
+	default:
+		e.receivers.remove(r)
+	}
+}
+
+// wakeReceiver wakes one receiver if there is something for it, and none is on its way.
+func (e *engine) wakeReceiver() {
+	if e.waking || e.ready.size == 0 || e.receivers.size == 0 {
+		return
+	}
+	e.waking = true
+	e.receivers.popFront().wake <- struct{}{}
+}
+
+// Renew implements queue.Engine.
+func (e *engine) Renew(_ context.Context, ts []queue.Token, lease time.Duration) (lost []queue.Token, err error) {
+	if lease <= 0 {
+		return nil, fmt.Errorf("%w: renewing for %s, which is not a positive time", queue.ErrInvalid, lease)
+	}
+	if err := e.enter(); err != nil {
+		return nil, err
+	}
+	defer e.leave()
+	for _, tok := range ts {
+		if t := e.held(tok); t != nil {
+			e.leases.fix(t.index, place{at: e.in(lease), seq: uint64(t.lease)})
+		} else {
+			lost = append(lost, tok)
+		}
+	}
+	return lost, nil
+}
+
+// held is the task under that lease; nil when the lease is lost.
+func (e *engine) held(tok queue.Token) *entry {
+	if t := e.running[tok.Lease]; t != nil && t.record.Info.ID == tok.ID {
+		return t
+	}
+	return nil
+}

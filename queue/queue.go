@@ -1,0 +1,135 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync/atomic"
+
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+)
+
+// Queue is the typed face of an [Engine]: values of type T go in and come out. The registry makes it with [For]; the runtime
+// binds it to an engine at every start. All methods are safe for concurrent use; before the start and after the stop they
+// return [ErrNotOpen].
+type Queue[T any] struct {
+	name  string
+	spec  Spec[T]
+	bound atomic.Pointer[binding]
+}
+
+// binding is what a queue has between Bind and Unbind.
+type binding struct {
+	Binding
+	engine Engine
+}
+
+// Binding is what the runtime decides about a queue.
+type Binding struct {
+	// Tracer makes the spans of publishing; nil: none.
+	Tracer trace.Tracer
+	// MaxPayload is how many bytes an encoded payload may have; 0: [MaxPayload].
+	MaxPayload int
+	// Encode says that the engine takes bytes. It may be false only for engines with the capability [InProcess].
+	Encode bool
+}
+
+// Handle is the untyped side of a [Queue], for the runtime.
+type Handle interface {
+	Name() string
+	// Type is T.
+	Type() reflect.Type
+	// Requires is what the engine must be able to do.
+	Requires() Capabilities
+	// Bind opens the queue on the engine, in place of an earlier one.
+	Bind(Engine, Binding)
+	// Unbind takes the engine away and returns it; nil if there was none. Closing it is the caller's.
+	Unbind() Engine
+	// Stats counts the tasks.
+	Stats(context.Context) (Stats, error)
+}
+
+var _ Handle = (*Queue[struct{}])(nil)
+
+// For makes the queue of that name for values of type T; the registry calls it. There is at most one spec.
+//
+// The error joins all faults: a bad name or spec, or every part of T that cannot be encoded. The queue is returned also then, not
+// usable, so that registration can go on and collect the faults of everything.
+func For[T any](name string, spec ...Spec[T]) (*Queue[T], error) {
+	q := &Queue[T]{name: name}
+	var faults []error
+	if !validName(name) {
+		faults = append(faults, fmt.Errorf("queue %q: %s", name, nameRule))
+	}
+	if len(spec) > 1 {
+		faults = append(faults, fmt.Errorf("queue %s: %d specs given, at most one is allowed", name, len(spec)))
+	}
+	if len(spec) > 0 {
+		q.spec = spec[0]
+	}
+	if err := q.spec.check(); err != nil {
+		faults = append(faults, named(name, err))
+	}
+	if q.spec.Kind == "" {
+		q.spec.Kind = name
+	}
+	return q, errors.Join(faults...)
+}
+
+// Name returns the queue's name.
+func (q *Queue[T]) Name() string { return q.name }
+
+// Type returns T.
+func (q *Queue[T]) Type() reflect.Type { return reflect.TypeFor[T]() }
+
+// Requires returns what the spec requires of the engine.
+func (q *Queue[T]) Requires() Capabilities { return q.spec.Requires }
+
+// Bind opens the queue on an engine, in place of an earlier one; the runtime calls it.
+func (q *Queue[T]) Bind(e Engine, b Binding) {
+	if _, none := b.Tracer.(noop.Tracer); none {
+		b.Tracer = nil
+	}
+	if b.MaxPayload <= 0 {
+		b.MaxPayload = MaxPayload
+	}
+	q.bound.Store(&binding{Binding: b, engine: e})
+}
+
+// Unbind takes the engine away and returns it, or nil; the runtime calls it, and closes the engine.
+func (q *Queue[T]) Unbind() Engine {
+	if b := q.bound.Swap(nil); b != nil {
+		return b.engine
+	}
+	return nil
+}
+
+// open returns what the queue is bound to.
+func (q *Queue[T]) open() (*binding, error) {
+	if b := q.bound.Load(); b != nil {
+		return b, nil
+	}
+	return nil, named(q.name, ErrNotOpen)
+}
+
+// Stats counts the tasks by state.
+func (q *Queue[T]) Stats(ctx context.Context) (Stats, error) {
+	b, err := q.open()
+	if err != nil {
+		return Stats{}, err
+	}
+	s, err := b.engine.Stats(ctx)
+	return s, named(q.name, err)
+}
+
+// Dead lists up to limit dead letters, those that died last first.
+func (q *Queue[T]) Dead(ctx context.Context, limit int) ([]Dead, error) {
+	b, err := q.open()
+	if err != nil {
+		return nil, err
+	}
+	dead, err := b.engine.Dead(ctx, limit)
+	return dead, named(q.name, err)
+}

@@ -1,0 +1,152 @@
+package queuetest
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+
+	"github.com/plba/plba/queue"
+)
+
+// Run puts the engines that open returns through the whole suite. See the package's documentation for what open must return.
+func Run(t *testing.T, open func(t *testing.T) queue.Engine, caps queue.Capabilities) {
+	t.Helper()
+	runSuite(realTest{T: t}, open, caps)
+}
+
+// Virtual is [Run] with every test in a testing/synctest bubble: waiting takes no time, and a goroutine that the engine leaves
+// behind is a failure. It is for engines that wait for nothing outside of the process.
+func Virtual(t *testing.T, open func(t *testing.T) queue.Engine, caps queue.Capabilities) {
+	t.Helper()
+	runSuite(realTest{T: t, virtual: true}, open, caps)
+}
+
+func runSuite(t realTest, open func(t *testing.T) queue.Engine, caps queue.Capabilities) {
+	t.Helper()
+	s := suite{caps: caps, open: func(r runner) queue.Engine { return open(r.(realTest).T) }}
+	s.run(t)
+}
+
+// tester is the part of testing.T that a test of the suite uses.
+type tester interface {
+	Helper()
+	Context() context.Context
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+	Logf(format string, args ...any)
+}
+
+// runner is a tester that has tests below it.
+type runner interface {
+	tester
+	// group runs a test that only has tests below it.
+	group(name string, f func(runner))
+	// single runs a test that has none.
+	single(name string, f func(runner))
+}
+
+// realTest is the runner of go test.
+type realTest struct {
+	*testing.T
+	virtual bool
+}
+
+func (r realTest) group(name string, f func(runner)) {
+	r.Run(name, func(t *testing.T) { f(realTest{t, r.virtual}) })
+}
+
+func (r realTest) single(name string, f func(runner)) {
+	r.Run(name, func(t *testing.T) {
+		if !r.virtual {
+			f(realTest{T: t})
+			return
+		}
+		synctest.Test(t, func(t *testing.T) { f(realTest{T: t}) })
+	})
+}
+
+// family is one kind of behaviour.
+type family struct {
+	name  string
+	needs queue.Capabilities
+	tests []test
+}
+
+// test is one behaviour. volume is how many tasks the engine must have accepted when it ends.
+type test struct {
+	name   string
+	volume int
+	run    func(*rig)
+}
+
+func families() []family {
+	return []family{
+		{name: "publish", tests: publishTests()},
+		{name: "receive", tests: receiveTests()},
+		{name: "order", tests: orderTests()},
+		{name: "delay", tests: delayTests()},
+		{name: "lease", tests: leaseTests()},
+		{name: "fence", tests: fenceTests()},
+		{name: "outcome", tests: outcomeTests()},
+		{name: "attempts", tests: attemptsTests()},
+		{name: "dead", tests: deadTests()},
+		{name: "unique", tests: uniqueTests()},
+		{name: "bounds", tests: boundsTests()},
+		{name: "close", tests: closeTests()},
+		{name: "checkpoints", needs: queue.Checkpointed, tests: checkpointsTests()},
+		{name: "stats", tests: statsTests()},
+		{name: "states", tests: statesTests()},
+		{name: "concurrency", tests: concurrencyTests()},
+	}
+}
+
+// suite is one run of all families.
+type suite struct {
+	caps queue.Capabilities
+	open func(runner) queue.Engine
+	only string // the one family to run; "": all
+}
+
+func (s *suite) run(t runner) {
+	expected, ran := 0, 0
+	for _, f := range families() {
+		if s.only != "" && s.only != f.name {
+			continue
+		}
+		if missing := s.caps.Missing(f.needs); missing != 0 {
+			t.Logf("family %s is left out: the engine lacks %s", f.name, missing)
+			continue
+		}
+		expected += len(f.tests)
+		t.group(f.name, func(t runner) {
+			for _, c := range f.tests {
+				t.single(c.name, func(t runner) {
+					s.runTest(t, c)
+					ran++
+				})
+			}
+		})
+	}
+	t.single("volume", func(t runner) {
+		if ran != expected || ran == 0 {
+			t.Errorf("%d of %d tests ran to their end", ran, expected)
+		}
+	})
+}
+
+// runTest runs one test on an engine of its own.
+func (s *suite) runTest(t runner, c test) {
+	engine := &meter{Engine: s.open(t)}
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	r := &rig{tester: t, ctx: ctx, engine: engine, caps: s.caps}
+	defer r.close()
+	c.run(r)
+	if r.excused != "" {
+		t.Logf("nothing to test: %s", r.excused)
+		return
+	}
+	if got := int(engine.accepted.Load()); got < c.volume {
+		t.Errorf("the engine accepted %d tasks; this test is to move at least %d", got, c.volume)
+	}
+}

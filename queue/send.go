@@ -1,0 +1,140 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/plba/plba/task"
+)
+
+// What PublishAll hands to the engine at once: large enough to share the cost of a durable write, small enough not to hold
+// a store for long.
+const (
+	chunkTasks = 256
+	chunkBytes = 4 << 20
+)
+
+// Publish adds one task and returns when it is as safe as the engine makes it. A full queue makes it wait until ctx ends. A value
+// whose unique key counts already adds nothing, without an error. It has exactly this shape so that it fits a domain's own interface
+// and a pipeline's last stage; [Queue.Send] can do more.
+//
+// Errors: [ErrNotOpen], [ErrClosed], [ErrTooLarge], [ErrInvalid], the context's, a codec's, an engine's.
+func (q *Queue[T]) Publish(ctx context.Context, v T) error {
+	_, err := q.sendOne(ctx, v, nil, true)
+	return err
+}
+
+// Send is [Queue.Publish] with options and a receipt.
+func (q *Queue[T]) Send(ctx context.Context, v T, opts ...SendOption) (Receipt, error) {
+	return q.sendOne(ctx, v, opts, true)
+}
+
+// TrySend is [Queue.Send] that does not wait: on a full queue it returns [ErrFull].
+func (q *Queue[T]) TrySend(ctx context.Context, v T, opts ...SendOption) (Receipt, error) {
+	return q.sendOne(ctx, v, opts, false)
+}
+
+func (q *Queue[T]) sendOne(ctx context.Context, v T, opts []SendOption, wait bool) (receipt Receipt, err error) {
+	b, err := q.open()
+	if err != nil {
+		return Receipt{}, err
+	}
+	ctx, span := b.startSend(ctx, q.name)
+	defer func() { span.end(receipt, err) }()
+	rs := make([]Record, 1)
+	if err := q.record(ctx, b, v, opts, &rs[0]); err != nil {
+		return Receipt{}, named(q.name, err)
+	}
+	receipts, err := b.engine.Publish(ctx, rs, wait)
+	if err == nil && len(receipts) != 1 {
+		err = fmt.Errorf("the engine gave %d receipts for one task", len(receipts))
+	}
+	if err != nil {
+		return Receipt{}, named(q.name, err)
+	}
+	return receipts[0], nil
+}
+
+// PublishAll adds many tasks, in order, in chunks. It is not atomic: n of them were accepted when it returns, the first n. It
+// waits on a full queue until ctx ends. Errors are those of [Queue.Publish]; one that concerns a single value names its index.
+func (q *Queue[T]) PublishAll(ctx context.Context, vs []T) (n int, err error) {
+	b, err := q.open()
+	if err != nil || len(vs) == 0 {
+		return 0, err
+	}
+	ctx, span := b.startSend(ctx, q.name)
+	defer func() { span.endBatch(n, err) }()
+	for n < len(vs) {
+		chunk, fault := q.chunk(ctx, b, vs, n)
+		receipts, err := b.engine.Publish(ctx, chunk, true)
+		n += len(receipts)
+		switch {
+		case err != nil:
+			return n, named(q.name, err)
+		case len(receipts) != len(chunk):
+			return n, named(q.name, fmt.Errorf("the engine gave %d receipts for %d tasks", len(receipts), len(chunk)))
+		case fault != nil:
+			return n, named(q.name, fault)
+		}
+	}
+	return n, nil
+}
+
+// chunk makes records of vs[from:], as many as go to the engine at once. A value that cannot be published ends it; the fault
+// counts once those before it are safe.
+func (q *Queue[T]) chunk(ctx context.Context, b *binding, vs []T, from int) (rs []Record, fault error) {
+	rs = make([]Record, 0, min(len(vs)-from, chunkTasks))
+	for size := 0; len(rs) < cap(rs) && size < chunkBytes; {
+		i := len(rs)
+		rs = rs[:i+1]
+		if err := q.record(ctx, b, vs[from+i], nil, &rs[i]); err != nil {
+			return rs[:i], fmt.Errorf("value %d of %d: %w", from+i, len(vs), err)
+		}
+		size += len(rs[i].Payload.Bytes)
+	}
+	return rs, nil
+}
+
+// record fills in the engine's record of a value.
+func (q *Queue[T]) record(ctx context.Context, b *binding, v T, opts []SendOption, r *Record) (err error) {
+	var s sending
+	if q.spec.Unique != nil {
+		s.key = q.spec.Unique(v)
+	}
+	for _, o := range opts {
+		o.send(&s)
+	}
+	if err := s.check(); err != nil {
+		return err
+	}
+	if r.Payload, err = q.encode(b, v); err != nil {
+		return err
+	}
+	r.Info = task.Info{
+		ID: newID(), Queue: q.name, Kind: q.spec.Kind, MaxAttempts: MaxAttempts,
+		Unique: s.key, Priority: s.priority, Metadata: inject(ctx, s.metadata), RunAt: s.at,
+	}
+	r.Delay, r.UniqueFor = s.delay, q.spec.UniqueFor
+	return nil
+}
+
+func (q *Queue[T]) encode(b *binding, v T) (Payload, error) {
+	if !b.Encode {
+		return Payload{Value: v}, nil
+	}
+	var data []byte
+	var err error
+	if q.spec.Codec == nil {
+		data, err = jsonCodec{}.Encode(&v)
+	} else {
+		data, err = q.spec.Codec.Encode(v)
+	}
+	if err != nil {
+		return Payload{}, fmt.Errorf("%T cannot be encoded: %w", v, err)
+	}
+	if len(data) > b.MaxPayload {
+		return Payload{}, fmt.Errorf("%w: the encoded %T has %d bytes, allowed are %d; keep large things elsewhere and publish a reference",
+			ErrTooLarge, v, len(data), b.MaxPayload)
+	}
+	return Payload{Bytes: data}, nil
+}
