@@ -1,0 +1,31 @@
+package plba
+
+import (
+	"context"
+	"os"
+
+	"github.com/plba/plba/runtime"
+)
+
+// App is an assembled application. All methods are safe for concurrent use.
+type App struct{ *runtime.App }
+
+// New assembles an application for embedding: it reads only the configuration that the options give, no flags and no environment, and handles no
+// signals. The error is a *FaultError with every fault found; nothing was started.
+func New(m Module, opts ...Option) (*App, error) {
+	o := &options{output: os.Stderr}
+	o.take(opts)
+	return o.build(m)
+}
+
+func (o *options) build(m Module) (*App, error) {
+	a, err := runtime.New(m, o.runtimeOptions()...)
+	if err != nil {
+		return nil, err
+	}
+	return &App{a}, nil
+}
+
+// Run starts the application and stops it, within the configured budget, when ctx is done or a module called RequestStop. It returns a *StartError,
+// ErrNotClean, or nil. The application cannot be started again after it.
+func (a *App) Run(ctx context.Context) error { return a.App.Run(ctx, nil) }

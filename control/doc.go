@@ -1,0 +1,57 @@
+// Package control is the control plane: what operators see and do of a running application, and the HTTP channel that carries it to them.
+//
+// # Service and channel
+//
+// [Service] is the operations without any protocol: typed in, typed out, refusing with an [*Error]. [HTTP] is a channel on it, a runtime.Channel that the
+// runtime starts after the resources and before the workers, and stops after the workers. It shows a start in progress, and stays up over a stop that was asked
+// for through it. Another channel is another type beside it; the service, and what each operation demands ([Access]), stay as they are.
+//
+// # Commands
+//
+// Start and stop are answered as soon as the runtime shows that they have begun, and go on in the background; [RuntimeInfo] tells how the last one went. A
+// command that does not apply is a conflict that names the state and what would be allowed:
+//
+//	            start     stop      stop, mode force   stop, exit
+//	stopped     begins    conflict  conflict           ends the process
+//	starting    conflict  interrupts the start         interrupts, then ends the process
+//	idle, busy  conflict  begins    begins             ends the process
+//	stopping    conflict  conflict  forces that stop   ends the process
+//
+// A stop leaves process and channel up. With exit the process' own stop follows, as after SIGTERM. Commands are logged with the name of who asked.
+// The end of the application gives up commands that are under way; none of them keeps it from stopping.
+//
+// # The HTTP channel
+//
+// It is made with huma on net/http: an operation is declared once, and its Go types are its validation, its documentation and its part of the OpenAPI 3.1
+// document ([Spec], /openapi.json, /openapi.yaml, and /docs as a page that needs no internet). Every request passes, in this order:
+//
+//  1. headers that every answer has: nosniff, no-store, a content security policy that allows nothing but to the page of /docs;
+//  2. recovery: a panic is logged with its stack and answered with a 500, or, after half an answer, by cutting the connection;
+//  3. the path, which must be in its one canonical form (400), so that what is authorised is what is meant;
+//  4. the host, which must be a loopback name, the host of the listen address, the address itself or one of allowed_hosts (421): DNS rebinding fails here;
+//  5. the sender, which must not be another site's page if the request changes something (403);
+//  6. the route (404, 405);
+//  7. the doorman, who knows what the route demands (401, 403, 429);
+//  8. the body, read whole, at most 1 MiB (413), in time (408), and declared as JSON (415);
+//  9. huma, which parses and validates strictly (400, 422), and the operation.
+//
+// Everything that is refused or fails is answered with a [Problem] (RFC 9457). A 5xx tells no causes, they are in the log; a refusal of input names the place and
+// never repeats the value.
+//
+// # Who may do what
+//
+// Each operation carries an [Access]: the role it needs, and when it needs no token. Without one it admits nobody. Tokens are configured as hashes, compared
+// in constant time, and have one of the roles viewer, operator and admin, of which each may do what the one before it may.
+//
+//	                          no token   viewer   operator   admin
+//	probes                    yes        yes      yes        yes
+//	reads                     (1)        yes      yes        yes
+//	traces                    no         yes      yes        yes
+//	start, stop               no         no       yes        yes
+//
+// (1) Only while no tokens are configured, and only to requests that come from this machine, are addressed to it by a loopback name, and were not passed on by a
+// proxy. In that case a token with the role admin is made at start and shown once on the terminal, never in the log, so that a newcomer can act.
+//
+// An address that other machines can reach is refused without configured tokens, and, as the channel speaks plain HTTP, unless the configuration says insecure
+// outright. Whoever presents wrong tokens has ten tries and then one every three seconds, per address; until then right ones are refused too.
+package control

@@ -1,0 +1,51 @@
+package control
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// What an operation can refuse with. Every *Error is one of these, for errors.Is.
+var (
+	// ErrNotFound: nothing has that name.
+	ErrNotFound = errors.New("not found")
+	// ErrConflict: the operation does not apply in the present state.
+	ErrConflict = errors.New("conflict")
+	// ErrInvalid: what was asked makes no sense in any state.
+	ErrInvalid = errors.New("invalid")
+)
+
+// Error is how an operation of the Service refuses. Detail and the rest are for the one who asked.
+type Error struct {
+	Kind    error    // ErrNotFound, ErrConflict or ErrInvalid
+	Detail  string   // a sentence: what, why, what to do
+	Field   string   // of an invalid one: what of the input it is about, or ""
+	State   string   // of a conflict: the present state, or ""
+	Allowed []string // of a conflict: the states, or the requests, that would do
+}
+
+func (e *Error) Error() string { return e.Detail }
+
+// Unwrap gives the kind.
+func (e *Error) Unwrap() error { return e.Kind }
+
+// maxEcho bounds what an answer repeats of a request.
+const maxEcho = 100
+
+// noSuch refuses a name, and tells the ones there are if they are few.
+func noSuch(what, name string, known []string) *Error {
+	detail := fmt.Sprintf("there is no %s %q", what, cut(name))
+	if n := len(known); n > 0 && n <= 20 {
+		detail += " (there are: " + strings.Join(known, ", ") + ")"
+	}
+	return &Error{Kind: ErrNotFound, Detail: detail}
+}
+
+// cut bounds a text to maxEcho characters.
+func cut(s string) string {
+	if r := []rune(s); len(r) > maxEcho {
+		return string(r[:maxEcho]) + "…"
+	}
+	return s
+}

@@ -1,0 +1,118 @@
+package control
+
+import (
+	"time"
+
+	"github.com/plba/plba/health"
+	"github.com/plba/plba/pipeline"
+	"github.com/plba/plba/queue"
+	"github.com/plba/plba/runtime"
+	"github.com/plba/plba/tracing"
+	"github.com/plba/plba/workers"
+)
+
+// The examples of the document tell of one application at one moment: a mail bot that was restarted by an operator a minute ago.
+
+// exampleTime is that moment, minus the given seconds.
+func exampleTime(ago int) time.Time {
+	return time.Date(2025, 3, 14, 9, 26, 53, 0, time.UTC).Add(-time.Duration(ago) * time.Second)
+}
+
+func exampleRuntime() RuntimeInfo {
+	start := exampleStart().Command
+	start.EndedAt = exampleTime(59)
+	return RuntimeInfo{
+		Status: runtime.Status{
+			Name: "mail_order_bot", State: workers.Busy, Since: exampleTime(59), StartedAt: exampleTime(59), Ready: true,
+			Workers: []workers.Status{
+				{Name: "mail-polling", Kind: "poll", State: workers.Idle, Since: exampleTime(14), Done: 4},
+				{Name: "email-processing", Kind: "consume", State: workers.Busy, Since: exampleTime(3), InFlight: 2, Done: 17, Failed: 1, Concurrency: 3,
+					LastError: "shop: no answer", LastErrorAt: exampleTime(31)},
+			},
+			LastStop: &runtime.Receipt{
+				Clean: true, Reason: "new price list (asked for by ops)", TookSeconds: 0.8,
+				Workers: []runtime.WorkerReceipt{
+					{Name: "mail-polling", Outcome: runtime.Drained, TookSeconds: 0.1},
+					{Name: "email-processing", Outcome: runtime.Drained, TookSeconds: 0.7, Receipt: workers.Receipt{Finished: 3}},
+				},
+			},
+		},
+		LastCommand: &start,
+	}
+}
+
+func exampleStart() Accepted {
+	return Accepted{State: workers.Starting, Command: Command{Asked: askedStart, By: "ops", At: exampleTime(60)}}
+}
+
+func exampleStop() Accepted {
+	return Accepted{State: workers.Stopping, Command: Command{
+		Asked: askedStop, By: "ops", Reason: "new price list", Mode: Graceful, TimeoutSeconds: 30, At: exampleTime(90),
+	}}
+}
+
+func exampleHealth(state health.State) health.Report {
+	r := health.Report{State: state, Since: exampleTime(59), LastOK: exampleTime(1)}
+	polling := health.Report{State: health.StateOK, Since: exampleTime(59), LastOK: exampleTime(1)}
+	if state == health.StateUnhealthy {
+		r.Since, r.LastOK = exampleTime(20), exampleTime(21)
+		r.Reason = "mail-polling is unhealthy: the mail server does not answer"
+		polling = health.Report{State: state, Reason: "the mail server does not answer", Since: exampleTime(20), LastOK: exampleTime(21)}
+	}
+	r.Components = []health.Component{
+		{Name: "mail-polling", Critical: true, Report: polling},
+		{Name: "catalogue", Report: health.Report{State: health.StateOK, Since: exampleTime(59), LastOK: exampleTime(4)}},
+	}
+	return r
+}
+
+func exampleWorker() WorkerDetail {
+	status := exampleRuntime().Workers[1]
+	return WorkerDetail{
+		runtime.WorkerInfo{
+			Status: status, Critical: true, Health: health.Report{State: health.StateOK, Since: exampleTime(60), LastOK: exampleTime(1)},
+			History: []workers.Transition{
+				{From: workers.Stopped, To: workers.Starting, Event: workers.EventStart, At: exampleTime(60), HeldSeconds: 12.5},
+				{From: workers.Starting, To: workers.Idle, Event: workers.EventReady, At: exampleTime(59), HeldSeconds: 1},
+			},
+			Activity: []workers.Transition{{From: workers.Idle, To: workers.Busy, Event: workers.EventWork, At: exampleTime(3), HeldSeconds: 56}},
+		},
+		lifecycleAt(workers.Lifecycle(), status.State),
+	}
+}
+
+func exampleQueue() QueueDetail {
+	return QueueDetail{
+		runtime.QueueInfo{Name: "mails", Backend: "memory", Type: "domain.MailRef"}, QueueOpen,
+		&queue.Stats{Ready: 3, Running: 2, Retrying: 1, Published: 23, Completed: 17, Capacity: 1000, OldestReady: 1500 * time.Millisecond},
+	}
+}
+
+func exampleGraph() pipeline.Graph {
+	return pipeline.Graph{
+		Name: "orders", In: "domain.MailRef", Out: "pipeline.Done",
+		Nodes: []pipeline.Node{
+			{ID: "orders", Name: "orders", Kind: "pipeline", In: "domain.MailRef", Out: "pipeline.Done"},
+			{ID: "orders/load", Parent: "orders", Name: "load", Kind: "map", In: "domain.MailRef", Out: "domain.Mail",
+				Policies: map[string]string{"timeout": "30s"}},
+			{ID: "orders/store", Parent: "orders", Name: "store", Kind: "sink", In: "domain.Mail", Out: "pipeline.Done"},
+		},
+		Edges: []pipeline.Edge{
+			{From: "orders", To: "orders/load", Type: "domain.MailRef"},
+			{From: "orders/load", To: "orders/store", Type: "domain.Mail"},
+		},
+	}
+}
+
+func exampleTrace() tracing.Trace {
+	const id, root = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+	return tracing.Trace{
+		Summary: tracing.Summary{TraceID: id, Kind: tracing.KindBusiness, Name: "process mails", Start: exampleTime(3), DurationSeconds: 0.42, SpanCount: 2},
+		Spans: []tracing.Span{
+			{TraceID: id, SpanID: root, Name: "process mails", Kind: "consumer", Scope: "github.com/plba/plba/tracing", Start: exampleTime(3),
+				DurationSeconds: 0.42, Status: "unset", Attributes: map[string]any{"messaging.destination.name": "mails"}},
+			{TraceID: id, SpanID: "53995c3f42cd8ad8", ParentID: root, Name: "load", Kind: "internal", Scope: "github.com/plba/plba/pipeline",
+				Start: exampleTime(3), DurationSeconds: 0.3, Status: "ok", Attributes: map[string]any{"pipeline.name": "orders", "pipeline.stage": "load"}},
+		},
+	}
+}

@@ -1,0 +1,129 @@
+package control
+
+import (
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/plba/plba/health"
+	"github.com/plba/plba/pipeline"
+	"github.com/plba/plba/queue"
+	"github.com/plba/plba/runtime"
+	"github.com/plba/plba/tracing"
+	"github.com/plba/plba/workers"
+)
+
+// nameSchema names the schema of a type. Types of several packages meet in the document, so most carry the name of theirs.
+func nameSchema(t reflect.Type, hint string) string {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t {
+	case reflect.TypeFor[runtime.Receipt]():
+		return "StopReceipt"
+	case reflect.TypeFor[runtime.WorkerReceipt]():
+		return "WorkerReceipt"
+	case reflect.TypeFor[workers.Status]():
+		return "WorkerStatus"
+	case reflect.TypeFor[workers.Transition]():
+		return "WorkerTransition"
+	case reflect.TypeFor[health.Report]():
+		return "HealthReport"
+	case reflect.TypeFor[health.Component]():
+		return "HealthComponent"
+	case reflect.TypeFor[queue.Stats]():
+		return "QueueStats"
+	case reflect.TypeFor[pipeline.Graph]():
+		return "PipelineGraph"
+	case reflect.TypeFor[pipeline.Node]():
+		return "PipelineNode"
+	case reflect.TypeFor[pipeline.Edge]():
+		return "PipelineEdge"
+	case reflect.TypeFor[tracing.Summary]():
+		return "TraceSummary"
+	case reflect.TypeFor[tracing.Event]():
+		return "SpanEvent"
+	case reflect.TypeFor[tracing.Link]():
+		return "SpanLink"
+	}
+	return huma.DefaultSchemaNamer(t, hint)
+}
+
+// aliasEnums gives the string types of other packages the schemas of the values that they have.
+func aliasEnums(r huma.Registry) {
+	alias[workers.State, workerStates](r)
+	alias[workers.Event, workerEvents](r)
+	alias[health.State, healthStates](r)
+	alias[runtime.Outcome, outcomes](r)
+	alias[tracing.Kind, traceKinds](r)
+}
+
+func alias[T ~string, Schema huma.SchemaProvider](r huma.Registry) {
+	r.RegisterTypeAlias(reflect.TypeFor[T](), reflect.TypeFor[Schema]())
+}
+
+type (
+	workerStates string
+	workerEvents string
+	healthStates string
+	outcomes     string
+	traceKinds   string
+)
+
+func (workerStates) Schema(huma.Registry) *huma.Schema { return enum(workers.Lifecycle().States()...) }
+
+func (workerEvents) Schema(huma.Registry) *huma.Schema {
+	var events []workers.Event
+	for _, e := range workers.Lifecycle().Edges() {
+		events = append(events, e.Event)
+	}
+	return enum(events...)
+}
+
+func (healthStates) Schema(huma.Registry) *huma.Schema {
+	return enum(health.StateOK, health.StateDegraded, health.StateUnhealthy)
+}
+
+func (outcomes) Schema(huma.Registry) *huma.Schema {
+	return enum(runtime.Drained, runtime.Forced, runtime.Abandoned)
+}
+
+func (traceKinds) Schema(huma.Registry) *huma.Schema {
+	return enum(tracing.KindBusiness, tracing.KindTransition)
+}
+
+// Schema lists the states of a queue.
+func (QueueState) Schema(huma.Registry) *huma.Schema {
+	return enum(QueueOpen, QueueClosed, QueueUnavailable)
+}
+
+// Schema lists the modes of a stop.
+func (StopMode) Schema(huma.Registry) *huma.Schema { return enum(Graceful, Forced) }
+
+func enum[T ~string](values ...T) *huma.Schema {
+	s := &huma.Schema{Type: huma.TypeString}
+	for _, v := range values {
+		s.Enum = append(s.Enum, string(v))
+	}
+	return s
+}
+
+// settleSchemas says of answers what huma does not know: lists are never null, and more properties may come with later versions. What clients send stays
+// strict.
+func settleSchemas(r huma.Registry) {
+	sent := r.Schema(reflect.TypeFor[StopBody](), false, "")
+	for name, s := range r.Map() {
+		s.Description = describe(name, "")
+		if s == sent {
+			continue
+		}
+		s.AdditionalProperties = nil
+		for field, p := range s.Properties {
+			if p.Type == huma.TypeArray {
+				p.Nullable = false
+			}
+			if d := describe(name, field); d != "" {
+				p.Description = d
+			}
+		}
+	}
+}

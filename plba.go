@@ -1,0 +1,76 @@
+package plba
+
+import (
+	"fmt"
+
+	"github.com/plba/plba/pipeline"
+	"github.com/plba/plba/queue"
+	"github.com/plba/plba/runtime"
+)
+
+type (
+	// Module is a business application, or a part of one, as the runtime sees it.
+	Module = runtime.Module
+	// Registry is what a Module declares itself to.
+	Registry = runtime.Registry
+	// Receipt tells what a stop did.
+	Receipt = runtime.Receipt
+	// FaultError holds every fault of configuration and registration that New found.
+	FaultError = runtime.FaultError
+	// StartError says what did not start.
+	StartError = runtime.StartError
+	// StateError says that a start or stop does not apply in the present state.
+	StateError = runtime.StateError
+)
+
+// ErrNotClean is what Run returns when a stop forced, lost or abandoned something.
+var ErrNotClean = runtime.ErrNotClean
+
+// The restart policies of Restart.
+const (
+	OnFailure = runtime.OnFailure
+	Always    = runtime.Always
+	Never     = runtime.Never
+)
+
+// Modules makes one module of several. They register in the given order.
+func Modules(ms ...Module) Module { return runtime.Modules(ms...) }
+
+// Section decodes the top-level section name of the configuration strictly into a T: unknown keys, wrong types and bare numbers for durations are
+// faults with file:line. SetDefaults() on *T runs before, Validate() error after. Return the error from Register.
+func Section[T any](r *Registry, name string) (T, error) { return runtime.Section[T](r, name) }
+
+// Queue gives the queue name with payloads of T; platform.queues.<name> chooses the engine (default memory). The same name and T are the same
+// queue, from whichever module; another T is a fault.
+func Queue[T any](r *Registry, name string, spec ...queue.Spec[T]) *queue.Queue[T] {
+	return runtime.QueueOf(r, name, spec...)
+}
+
+// Pipeline builds b, records its faults with all others, and shows the pipeline in the control plane. After a fault it returns nil, which a worker
+// refuses with a fault of its own.
+func Pipeline[In, Out any](r *Registry, b *pipeline.Builder[In, Out]) *pipeline.Pipeline[In, Out] {
+	p, err := b.Build()
+	if err != nil {
+		r.Fault(err)
+		return nil
+	}
+	for _, other := range r.Extensions(runtime.PipelineKey) {
+		if o, ok := other.(interface{ Name() string }); ok && o.Name() == p.Name() {
+			r.Fault(fmt.Errorf("pipeline %q: the name is already taken by another pipeline", p.Name()))
+		}
+	}
+	r.Extend(runtime.PipelineKey, p)
+	return p
+}
+
+// Critical marks a worker, check or resource that the application cannot do without.
+func Critical() interface {
+	runtime.WorkerOption
+	runtime.HealthOption
+	runtime.ResourceOption
+} {
+	return runtime.Critical()
+}
+
+// Restart sets the restart policy of a worker: OnFailure (default), Always or Never.
+func Restart(p runtime.RestartPolicy) runtime.WorkerOption { return runtime.Restart(p) }

@@ -1,0 +1,240 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/plba/plba/config"
+	"github.com/plba/plba/fsm"
+	"github.com/plba/plba/health"
+	"github.com/plba/plba/logging"
+	"github.com/plba/plba/queue"
+	"github.com/plba/plba/tracing"
+	"github.com/plba/plba/workers"
+	"go.opentelemetry.io/otel/metric"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// App is an assembled application. All methods are safe for concurrent use.
+type App struct {
+	name     string
+	cfg      *config.Config
+	platform platformConfig
+	log      *slog.Logger
+	tracing  *tracing.Service
+	meter    metric.Meter
+	reg      *Registry
+	drivers  []queue.Driver
+	channels []Channel
+	health   *health.Registry
+	machine  *fsm.Machine[State, Event]
+	observer func(worker string, t workers.Transition)
+
+	mu sync.Mutex // orders starts and stops; never held while one is under way
+	op *operation // the latest start or stop; guarded by mu
+
+	channelMu sync.Mutex // held while channels start or stop
+	up        []Channel  // those that run; guarded by channelMu
+
+	startedAt   atomic.Pointer[time.Time] // end of the last successful start
+	lastReceipt atomic.Pointer[Receipt]   // of the last stop or roll-back
+
+	stopAsk  chan string // RequestStop; holds one
+	stopOnce sync.Once
+}
+
+// platformConfig is the platform section, without what channels, queue engines and workers read themselves.
+type platformConfig struct {
+	Shutdown struct {
+		Timeout time.Duration `koanf:"timeout"`
+	} `koanf:"shutdown"`
+	Start struct {
+		Timeout time.Duration `koanf:"timeout"`
+	} `koanf:"start"`
+	Tracing tracing.Config `koanf:"tracing"`
+}
+
+// SetDefaults gives a stop and every single start 30 s.
+func (p *platformConfig) SetDefaults() {
+	p.Shutdown.Timeout = 30 * time.Second
+	p.Start.Timeout = 30 * time.Second
+}
+
+// Validate refuses negative durations and names of nothing.
+func (p *platformConfig) Validate() error {
+	var errs []error
+	if p.Shutdown.Timeout < 0 {
+		errs = append(errs, fmt.Errorf("shutdown.timeout must not be negative (0 waits for ever), not %s", p.Shutdown.Timeout))
+	}
+	if p.Start.Timeout <= 0 {
+		errs = append(errs, fmt.Errorf("start.timeout must be more than 0, not %s", p.Start.Timeout))
+	}
+	return errors.Join(errs...)
+}
+
+// New loads the configuration, registers the module and checks everything. It starts nothing. The error is a *FaultError with every fault found.
+func New(m Module, opts ...Option) (*App, error) {
+	o := options{output: os.Stderr}
+	for _, opt := range opts {
+		opt.app(&o)
+	}
+	if m == nil {
+		return nil, &FaultError{[]error{errors.New("the module is nil")}}
+	}
+	a := &App{name: m.Name(), drivers: o.drivers, observer: o.observer, stopAsk: make(chan string, 1)}
+	a.reg = newRegistry(a)
+	a.machine = Lifecycle().Machine(a.observe)
+	f := &a.reg.faults
+	a.configure(&o)
+	a.observability(&o)
+	a.health = health.NewRegistry(a.log, nil)
+	a.reg.module(m)
+	a.bind(&o)
+	if err := f.err(); err != nil {
+		_ = a.Close(context.Background()) // nothing was recorded yet
+		return nil, err
+	}
+	return a, nil
+}
+
+// configure loads the configuration and reads the platform section. What could be read is used although there are faults, so that one look shows them all.
+func (a *App) configure(o *options) {
+	f := &a.reg.faults
+	var err error
+	a.cfg, err = config.Load(o.sources...)
+	f.add(err)
+	a.cfg.Claim("platform")
+	a.cfg.Claim("log")
+	if err := a.cfg.Decode("platform", &a.platform, "control", "queues", "workers"); err != nil {
+		f.add(err)
+		a.platform = platformConfig{}
+		a.platform.Tracing.SetDefaults()
+	}
+}
+
+// observability makes the logger, the trace service and the meter. Where the configuration is at fault they keep silent.
+func (a *App) observability(o *options) {
+	f := &a.reg.faults
+	if a.log = o.logger; a.log == nil {
+		var err error
+		a.log, err = a.newLogger(o.output)
+		f.add(err)
+	}
+	a.tracing = tracing.Wrap(o.tracer)
+	if o.tracer == nil {
+		if own, err := tracing.New(a.platform.Tracing, a.name, o.output); err != nil {
+			f.add(err)
+		} else {
+			a.tracing = own
+		}
+	}
+	mp := o.meter
+	if mp == nil {
+		mp = metricnoop.NewMeterProvider()
+	}
+	a.meter = mp.Meter("github.com/plba/plba")
+}
+
+func (a *App) newLogger(w io.Writer) (*slog.Logger, error) {
+	var lc logging.Config
+	if err := a.cfg.Decode("log", &lc); err != nil {
+		return slog.New(slog.DiscardHandler), err
+	}
+	m, err := logging.New(lc, w)
+	if err != nil {
+		return slog.New(slog.DiscardHandler), err
+	}
+	return m.Logger(), nil
+}
+
+// bind checks what was registered against the configuration and the linked engines.
+func (a *App) bind(o *options) {
+	f := &a.reg.faults
+	for _, b := range a.reg.queues {
+		f.add(a.bindQueue(b))
+	}
+	for _, factory := range o.channels {
+		c, err := factory(a.cfg)
+		f.add(err)
+		if err == nil && c != nil {
+			a.channels = append(a.channels, c)
+		}
+	}
+	for _, c := range a.reg.checks {
+		f.add(a.health.Add(c))
+	}
+	for _, res := range a.reg.resources {
+		f.add(a.health.Source(res.name, res.critical, res.health))
+	}
+	for _, s := range a.reg.workers {
+		f.add(a.health.Source(s.w.Name(), s.critical, s.health))
+	}
+	if a.reg.incomplete {
+		return // what the configuration names may be missing because a Register gave up
+	}
+	f.add(a.cfg.Unknown("platform/queues", a.QueueNames()...))
+	f.add(a.cfg.Unknown("platform/workers", a.WorkerNames()...))
+	f.add(a.cfg.Unclaimed())
+}
+
+// fault is a fault of the configuration at path.
+func (a *App) fault(path, problem, hint string) error {
+	return &config.Fault{Where: a.cfg.Where(path), Key: strings.ReplaceAll(path, "/", "."), Problem: problem, Hint: hint}
+}
+
+// Name is the module's name.
+func (a *App) Name() string { return a.name }
+
+// Logger is the application's logger.
+func (a *App) Logger() *slog.Logger { return a.log }
+
+// Tracing is the application's trace service.
+func (a *App) Tracing() *tracing.Service { return a.tracing }
+
+// Config is the loaded configuration.
+func (a *App) Config() *config.Config { return a.cfg }
+
+// Extensions gives what Registry.Extend stored under key, in order.
+func (a *App) Extensions(key any) []any { return a.reg.extra[key] }
+
+// RequestStop asks Run to stop gracefully. It never blocks; the first reason counts. Without a Run it does nothing but be remembered for the next.
+func (a *App) RequestStop(reason string) {
+	select {
+	case a.stopAsk <- reason:
+	default:
+	}
+}
+
+// StopRequested delivers the reason of a RequestStop, once.
+func (a *App) StopRequested() <-chan string { return a.stopAsk }
+
+// Close ends what outlives a stop: the trace service. Call it once, after the last Stop.
+func (a *App) Close(ctx context.Context) error {
+	var err error
+	a.stopOnce.Do(func() { err = a.tracing.Shutdown(ctx) })
+	return err
+}
+
+// observe tells of a move of the runtime's own machine. Log handler and tracer are foreign code: a panic in them must not break the move.
+func (a *App) observe(t fsm.Transition[State, Event]) {
+	defer func() {
+		if v := recover(); v != nil {
+			_ = panicked(a.log, "an observer of transitions", v)
+		}
+	}()
+	args := []any{"from", string(t.From), "to", string(t.To), "event", string(t.Event)}
+	if t.Cause != nil {
+		args = append(args, "reason", t.Cause.Error())
+	}
+	a.log.Debug("runtime transition", args...)
+	a.tracing.Transition(a.name, "runtime", string(t.From), string(t.To), string(t.Event), t.Cause, t.At, t.Held, trace.SpanContext{})
+}

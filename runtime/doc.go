@@ -1,0 +1,50 @@
+// Package runtime assembles an application from modules and keeps it alive: registration, ordered start, supervision, status, health,
+// and a graceful stop with a receipt.
+//
+// # From module to application
+//
+// A Module declares how the application is assembled; it does no I/O. New loads the configuration, applies logging and tracing, runs
+// Register once and reports every fault of configuration and registration together (FaultError). Start and Stop may follow many times.
+//
+// New goes on after a fault as far as it can: a file that cannot be read, a bad setting and two workers of one name come in one answer. Only
+// names in the configuration that nothing goes by (queues, workers, sections) are left out when a Register failed, since it might have used them.
+//
+// # States
+//
+//	stopped --start--> starting --started--> running --stop--> stopping --halt--> stopped
+//	starting --fail--> stopping        (a critical part did not start: what had started is stopped again)
+//	starting --stop--> stopping        (Stop during Start)
+//
+// While it runs, Status derives idle or busy from the workers. A worker that is restarted later shows in health; it does not turn the
+// application back to starting.
+//
+// # Start
+//
+// Queues are opened, then resources in the order of their registration, then the health checks begin, then control channels, then workers in the
+// order of their registration, each within platform.start.timeout. A critical worker or any other part that fails rolls back what was started,
+// in reverse, and Start says which and why. Another worker that fails is retried in the background and makes the application degraded.
+//
+// A start that ignores the end of its context is left behind a second later. What it opens after all is closed again, and until it has returned the
+// same resource is not started anew. Control channels that an earlier stop kept stay up when a start fails.
+//
+// # Supervision
+//
+// Each worker has a supervisor that waits for the end of its life. After a failure (or, with Restart(Always), any end) it starts the worker
+// again after 1 s, 2 s, 4 s … 1 min ± 20 %, counted anew after a quiet minute; after five restarts within a minute it gives up and the worker
+// stays stopped: a critical one makes the application unhealthy, another degraded.
+//
+// # Stop
+//
+// One budget for all (platform.shutdown.timeout, 30 s). Sources stop first. Consumers of durable queues finish what they have in flight; consumers of volatile
+// queues go on until every volatile queue is empty and nothing is in flight, so that whatever a draining handler still publishes is handled too, in whatever
+// order the queues feed each other. Tasks of volatile queues whose time has not come (scheduled, retrying) are not waited for; they are counted as lost. Then
+// control channels, health checks, resources and queues follow in reverse.
+//
+// Near the end of the budget the contexts of handlers are cancelled with task.ErrForced; what ignores that is abandoned. Resources are closed in any case, within
+// a last grace of at most 5 s. The Receipt names what was forced, abandoned, lost or did not close.
+//
+// # Foreign code
+//
+// Modules, resources, channels, engines, workers and health checks run on goroutines that are not waited for longer than their time, and a panic in one is an
+// error of that call, logged with its stack. No lock that Status or Health needs is held meanwhile: they always answer at once.
+package runtime

@@ -1,0 +1,101 @@
+package runtime
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/plba/plba/workers"
+)
+
+// Outcome of a worker's stop.
+type Outcome string
+
+const (
+	// Drained: everything in flight ended by itself.
+	Drained Outcome = "drained"
+	// Forced: contexts had to be cancelled.
+	Forced Outcome = "forced"
+	// Abandoned: a call ignored its cancelled context and still runs.
+	Abandoned Outcome = "abandoned"
+)
+
+// WorkerReceipt tells how one worker was stopped.
+type WorkerReceipt struct {
+	Name        string  `json:"name"`
+	Outcome     Outcome `json:"outcome"`
+	TookSeconds float64 `json:"took_seconds"`
+	Error       string  `json:"error,omitempty"` // it failed while it was stopping, or its Stop did not answer
+	workers.Receipt
+}
+
+// QueueLoss counts the tasks that a volatile queue still held when it was closed.
+type QueueLoss struct {
+	Queue string `json:"queue"`
+	Tasks int64  `json:"tasks"`
+}
+
+// Receipt tells what a stop did. Clean means that nothing was forced, lost or abandoned and everything closed without an error.
+type Receipt struct {
+	Clean       bool            `json:"clean"`
+	Reason      string          `json:"reason,omitempty"`
+	TookSeconds float64         `json:"took_seconds"`
+	Workers     []WorkerReceipt `json:"workers"`
+	Lost        []QueueLoss     `json:"lost,omitempty"`
+	Faults      []string        `json:"faults,omitempty"` // of resources, queues and channels that did not close well
+}
+
+func (r *Receipt) settle(began time.Time) {
+	r.TookSeconds = time.Since(began).Seconds()
+	r.Clean = len(r.Lost) == 0 && len(r.Faults) == 0
+	for _, w := range r.Workers {
+		if w.Outcome != Drained || w.Error != "" {
+			r.Clean = false
+		}
+	}
+}
+
+func (r *Receipt) fault(err error) {
+	if err != nil {
+		r.Faults = append(r.Faults, err.Error())
+	}
+}
+
+func (r Receipt) err() error {
+	if r.Clean {
+		return nil
+	}
+	return ErrNotClean
+}
+
+// String is the receipt as a small table for the terminal.
+func (r Receipt) String() string {
+	var b strings.Builder
+	verdict := "clean"
+	if !r.Clean {
+		verdict = "NOT clean"
+	}
+	fmt.Fprintf(&b, "stopped in %.1fs, %s", r.TookSeconds, verdict)
+	if r.Reason != "" {
+		fmt.Fprintf(&b, " (%s)", r.Reason)
+	}
+	b.WriteByte('\n')
+	t := tabwriter.NewWriter(&b, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(t, "  worker\toutcome\tfinished\treturned\tabandoned\ttook")
+	for _, w := range r.Workers {
+		fmt.Fprintf(t, "  %s\t%s\t%d\t%d\t%d\t%.1fs\n", w.Name, w.Outcome, w.Finished, w.Returned, w.Receipt.Abandoned, w.TookSeconds)
+	}
+	_ = t.Flush() // into a strings.Builder, which cannot fail
+	for _, l := range r.Lost {
+		tasks := "tasks"
+		if l.Tasks == 1 {
+			tasks = "task"
+		}
+		fmt.Fprintf(&b, "  lost: %d %s of the volatile queue %q\n", l.Tasks, tasks, l.Queue)
+	}
+	for _, f := range r.Faults {
+		fmt.Fprintf(&b, "  fault: %s\n", f)
+	}
+	return b.String()
+}

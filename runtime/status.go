@@ -1,0 +1,117 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/plba/plba/health"
+	"github.com/plba/plba/workers"
+)
+
+// Status is what the application is doing right now. It is not its health.
+type Status struct {
+	Name      string           `json:"name"`
+	State     workers.State    `json:"state"` // starting, idle, busy, stopping, stopped
+	Since     time.Time        `json:"since,omitzero"`
+	StartedAt time.Time        `json:"started_at,omitzero"` // end of the last successful start
+	Ready     bool             `json:"ready"`
+	Workers   []workers.Status `json:"workers"`
+	LastStop  *Receipt         `json:"last_stop,omitempty"` // also of a start that was rolled back
+}
+
+// Status answers at once; it takes no lock that a start or a stop holds.
+func (a *App) Status() Status {
+	state := a.machine.State()
+	s := Status{Name: a.name, Since: a.machine.Since(), Ready: state == Running, LastStop: a.lastReceipt.Load()}
+	if at := a.startedAt.Load(); at != nil {
+		s.StartedAt = *at
+	}
+	s.Workers = make([]workers.Status, len(a.reg.workers))
+	for i, w := range a.reg.workers {
+		s.Workers[i] = w.status()
+	}
+	s.State = derive(state, s.Workers)
+	return s
+}
+
+// derive is the one state of the whole: its own while it starts or stops, else busy when any worker is.
+func derive(own State, ws []workers.Status) workers.State {
+	switch own {
+	case Stopped:
+		return workers.Stopped
+	case Starting:
+		return workers.Starting
+	case Stopping:
+		return workers.Stopping
+	case Running:
+	}
+	for _, w := range ws {
+		if w.State == workers.Busy {
+			return workers.Busy
+		}
+	}
+	return workers.Idle
+}
+
+// Ready says whether the application may get work: it runs and is not stopping.
+func (a *App) Ready() bool { return a.machine.State() == Running }
+
+// Started says whether a start has ever succeeded.
+func (a *App) Started() bool { return a.startedAt.Load() != nil }
+
+// Health aggregates the workers, resources and checks. It answers at once.
+func (a *App) Health() health.Report { return a.health.Report() }
+
+// WorkerNames are the workers in the order of their registration.
+func (a *App) WorkerNames() []string {
+	names := make([]string, len(a.reg.workers))
+	for i, s := range a.reg.workers {
+		names[i] = s.w.Name()
+	}
+	return names
+}
+
+// WorkerInfo is all that is known of one worker.
+type WorkerInfo struct {
+	workers.Status
+	Critical bool                 `json:"critical"`
+	Health   health.Report        `json:"health"`
+	History  []workers.Transition `json:"history"`  // start, ready, stop, halt, fail; the last 100, oldest first
+	Activity []workers.Transition `json:"activity"` // work and rest; the last 100, oldest first
+}
+
+// Worker describes one worker; false when there is none of that name.
+func (a *App) Worker(name string) (WorkerInfo, bool) {
+	for _, s := range a.reg.workers {
+		if s.w.Name() != name {
+			continue
+		}
+		info := WorkerInfo{Status: s.status(), Critical: s.critical, Health: s.health()}
+		if rec, ok := s.w.(workers.Recorder); ok {
+			info.History, info.Activity = rec.History()
+		}
+		return info, true
+	}
+	return WorkerInfo{}, false
+}
+
+// Run starts the application and stops it when ctx is done or RequestStop was called. It returns a *StartError, ErrNotClean, or nil. report, if not nil, gets
+// the receipt of the stop. A start that ctx interrupts is not a failure: what had started is stopped again, and the receipt tells how.
+func (a *App) Run(ctx context.Context, report func(Receipt)) error {
+	err := a.Start(ctx)
+	if err != nil && ctx.Err() == nil && !errors.Is(err, errStoppedWhileStarting) {
+		return err
+	}
+	var reason string
+	select {
+	case <-ctx.Done():
+		reason = context.Cause(ctx).Error()
+	case reason = <-a.StopRequested():
+	}
+	rec, err := a.Stop(context.WithoutCancel(ctx), Reason(reason))
+	if report != nil {
+		report(rec)
+	}
+	return err
+}

@@ -1,0 +1,244 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/plba/plba/health"
+	"github.com/plba/plba/workers"
+)
+
+// The restart policy's numbers.
+const (
+	firstBackoff  = time.Second
+	lastBackoff   = time.Minute
+	quietPeriod   = time.Minute // a life that lasts so long starts the backoff anew
+	restartWindow = time.Minute
+	maxRestarts   = 5 // within restartWindow; then the worker stays stopped
+)
+
+// supervised is a worker with its supervisor, the seed's WorkerSupervisor for one worker.
+type supervised struct {
+	app      *App
+	w        workers.Worker
+	critical bool
+	policy   RestartPolicy
+
+	mu       sync.Mutex
+	quit     context.CancelFunc // ends the watch; nil while nobody watches
+	gone     chan struct{}      // closed when the watch has returned
+	restarts uint64
+	next     time.Time // of the restart that is waited for
+	failed   error     // the failure that is waited out, or given up at
+	gaveUp   bool
+}
+
+func newSupervised(a *App, w workers.Worker) *supervised { return &supervised{app: a, w: w} }
+
+// begin starts the worker and then watches it. A worker that is not critical may fail here: the watch goes on trying.
+func (s *supervised) begin(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	err := s.start(ctx)
+	if err != nil && (s.critical || ctx.Err() != nil) {
+		return err
+	}
+	s.note(time.Time{}, err, false)
+	wctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	gone := make(chan struct{})
+	s.mu.Lock()
+	s.quit, s.gone = cancel, gone
+	s.mu.Unlock()
+	go s.watch(wctx, gone, err)
+	return nil
+}
+
+func (s *supervised) start(ctx context.Context) error {
+	limit := s.app.platform.Start.Timeout
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("start timeout of %s", limit))
+	defer cancel()
+	return do(ctx, s.app.log, fmt.Sprintf("Start of worker %q", s.w.Name()), s.w.Start)
+}
+
+// watch waits for the end of the worker's life, and starts it again as the policy says.
+func (s *supervised) watch(ctx context.Context, gone chan<- struct{}, failed error) {
+	defer close(gone)
+	var recent []time.Time // restarts within the window
+	streak := 0
+	for {
+		if failed == nil {
+			began := time.Now()
+			select {
+			case <-ctx.Done():
+				return
+			case <-s.w.Done():
+			}
+			failed = s.w.Err()
+			if time.Since(began) >= quietPeriod {
+				streak = 0
+			}
+		}
+		if ctx.Err() != nil || !s.wanted(failed) {
+			return
+		}
+		now := time.Now()
+		for len(recent) > 0 && now.Sub(recent[0]) >= restartWindow {
+			recent = recent[1:]
+		}
+		if len(recent) == maxRestarts {
+			s.note(time.Time{}, failed, true)
+			s.app.log.Error("worker given up", "worker", s.w.Name(), "restarts", maxRestarts, "within", restartWindow, "critical", s.critical, "error", failed)
+			return
+		}
+		if !s.pause(ctx, backoff(streak), failed) {
+			return
+		}
+		streak++
+		recent = append(recent, time.Now())
+		if failed = s.restart(ctx); ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// wanted says whether the worker is to be started again after its life, or an attempt to start it, ended.
+func (s *supervised) wanted(failed error) bool {
+	switch {
+	case s.policy == Always:
+		return true
+	case failed == nil:
+		s.app.log.Info("worker has ended", "worker", s.w.Name())
+		return false
+	case s.policy == Never:
+		s.note(time.Time{}, failed, true)
+		return false
+	default:
+		return true
+	}
+}
+
+// pause waits before a restart; false when the stop came first.
+func (s *supervised) pause(ctx context.Context, wait time.Duration, failed error) bool {
+	s.note(time.Now().Add(wait), failed, false)
+	s.app.log.Warn("worker will be restarted", "worker", s.w.Name(), "in", wait.Round(time.Millisecond), "error", failed)
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (s *supervised) restart(ctx context.Context) error {
+	s.mu.Lock()
+	s.restarts++
+	s.next = time.Time{} // it is now
+	s.mu.Unlock()
+	err := s.start(ctx)
+	if err == nil {
+		s.note(time.Time{}, nil, false)
+	}
+	return err
+}
+
+// backoff is 1 s doubled with each failure in a row, at most a minute, ± 20 %.
+func backoff(streak int) time.Duration {
+	d := min(firstBackoff<<min(streak, 10), lastBackoff)
+	return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64()))
+}
+
+func (s *supervised) note(next time.Time, failed error, gaveUp bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next, s.failed, s.gaveUp = next, failed, gaveUp
+}
+
+// stop ends the watch first, so that nothing starts the worker again, then the worker.
+func (s *supervised) stop(soft, hard context.Context) WorkerReceipt {
+	began := time.Now()
+	s.mu.Lock()
+	quit, gone := s.quit, s.gone
+	s.quit, s.gone = nil, nil
+	s.mu.Unlock()
+	if quit != nil {
+		quit()
+		<-gone
+	}
+	s.note(time.Time{}, nil, false)
+	rec := s.stopWorker(soft, hard)
+	rec.TookSeconds = time.Since(began).Seconds()
+	return rec
+}
+
+func (s *supervised) stopWorker(soft, hard context.Context) WorkerReceipt {
+	rec := WorkerReceipt{Name: s.w.Name(), Outcome: Drained}
+	if isOver(s.w) {
+		return rec // there is nothing to stop
+	}
+	stop := func(context.Context) (workers.Receipt, error) { return s.w.Stop(soft, hard), nil }
+	a := call(hard, s.app.log, fmt.Sprintf("Stop of worker %q", s.w.Name()), stop, nil)
+	rec.Receipt = a.value
+	switch {
+	case a.err != nil:
+		rec.Outcome, rec.Error, rec.Abandoned = Abandoned, a.err.Error(), 1
+		return rec
+	case rec.Abandoned > 0:
+		rec.Outcome = Abandoned
+		return rec
+	case soft.Err() != nil:
+		rec.Outcome = Forced
+	}
+	if err := s.w.Err(); err != nil {
+		rec.Error = err.Error()
+	}
+	return rec
+}
+
+// health is the worker's own, unless the supervisor knows worse, or better: a failure that is about to be followed by a restart is only that.
+func (s *supervised) health() health.Report {
+	rep := s.w.Health()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	failed := s.failed
+	if failed == nil && s.quit != nil && s.policy != Never && isOver(s.w) {
+		failed = s.w.Err() // the watch is about to learn of it
+	}
+	switch {
+	case s.gaveUp:
+		rep.State, rep.Reason = health.StateUnhealthy, "stopped for good: "+reason(s.failed)
+	case failed != nil:
+		rep.State, rep.Reason = health.StateDegraded, "waits for its restart: "+reason(failed)
+	}
+	return rep
+}
+
+func isOver(w workers.Worker) bool {
+	select {
+	case <-w.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+// reason tells the end of a life; with Restart(Always) that may be a clean one.
+func reason(failed error) string {
+	if failed == nil {
+		return "it ended, too often"
+	}
+	return failed.Error()
+}
+
+func (s *supervised) status() workers.Status {
+	st := s.w.Status()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st.Restarts, st.NextRestart = s.restarts, s.next
+	return st
+}

@@ -1,0 +1,58 @@
+package workers
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	"github.com/plba/plba/health"
+)
+
+// Loop makes a worker of a function that keeps its own loop. fn must return soon after Session.Stopping is closed; ctx is cancelled only
+// when the stop is forced. It is ready when it first calls Session.Ready or Session.Begin. When fn returns nil the worker has ended; an
+// error or a panic is a failure, and the supervisor decides on a restart.
+func Loop(name string, fn func(ctx context.Context, s *Session) error) Worker {
+	w := &looper{newLife(name, "loop")}
+	if fn == nil {
+		w.fault("the function is nil")
+	}
+	w.body = func(r *run) error { return fn(r.ctx, &Session{l: w.life, r: r}) }
+	return w
+}
+
+type looper struct{ *life }
+
+// Equip takes what the runtime lends.
+func (w *looper) Equip(env Env) error {
+	if env.Settings.Concurrency != nil {
+		w.fault("concurrency does not apply: a loop runs once")
+	}
+	return w.life.Equip(env)
+}
+
+// Session is how a loop tells the runtime about itself. Its methods are safe for concurrent use.
+type Session struct {
+	l *life
+	r *run
+}
+
+// Ready says that the start has succeeded; further calls do nothing. Until then the worker is starting, and a start that takes too long fails.
+func (s *Session) Ready() { s.r.ready() }
+
+// Stopping is closed when nothing new may be begun.
+func (s *Session) Stopping() <-chan struct{} { return s.r.intake.Done() }
+
+// Begin marks a piece of work in flight: the worker is busy and a stop waits for it. end is called once with the work's error; further
+// calls do nothing. Begin implies Ready.
+func (s *Session) Begin() (end func(error)) {
+	s.r.ready()
+	s.r.act.begin()
+	var once sync.Once
+	return func(err error) { once.Do(func() { s.l.count(s.r, err) }) }
+}
+
+// Report sets the worker's health: nil is ok, health.Degraded(err) degraded, any other error unhealthy.
+func (s *Session) Report(err error) { s.l.setHealth(health.Of(err)) }
+
+// Logger carries the worker's name.
+func (s *Session) Logger() *slog.Logger { return s.l.env.Logger.With("worker", s.l.name) }

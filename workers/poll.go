@@ -1,0 +1,141 @@
+package workers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/plba/plba/health"
+	"go.opentelemetry.io/otel/attribute"
+)
+
+// Poll makes a worker that calls fn when it starts and then at the interval every (± 10 %, so that many instances do not beat in time),
+// and again at once after a call that found something. Calls never overlap. fn says how many things it found.
+//
+// ctx carries a trace of its own, so that what fn publishes belongs to it. It is not cancelled by a graceful stop, only when the stop is
+// forced or after Timeout (default one minute). A panic in fn fails that call alone. The worker is degraded after a failed call and
+// unhealthy when there was no success within three intervals (at least 10 s).
+func Poll(name string, every time.Duration, fn func(ctx context.Context) (found int, err error), opts ...PollOption) Worker {
+	p := &poller{life: newLife(name, "poll"), every: every, fn: fn, opts: pollOptions{timeout: time.Minute}}
+	for _, o := range opts {
+		o.poll(&p.opts)
+	}
+	if fn == nil {
+		p.fault("the function is nil")
+	}
+	if every <= 0 {
+		p.fault("the interval must be more than 0, not %s", every)
+	}
+	if p.opts.timeout < 0 {
+		p.fault("the timeout must not be negative, not %s", p.opts.timeout)
+	}
+	p.body = p.loop
+	return p
+}
+
+type poller struct {
+	*life
+	every time.Duration
+	fn    func(context.Context) (int, error)
+	opts  pollOptions
+
+	okMu   sync.Mutex
+	lastOK time.Time // of this life; its start counts
+}
+
+// Equip takes what the runtime lends.
+func (p *poller) Equip(env Env) error {
+	if env.Settings.Concurrency != nil {
+		p.fault("concurrency does not apply: calls of a poll never overlap")
+	}
+	return p.life.Equip(env)
+}
+
+func (p *poller) loop(r *run) error {
+	p.noteOK()
+	r.ready()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-r.intake.Done():
+			return nil
+		case <-timer.C:
+		}
+		if r.intake.Err() != nil {
+			return nil
+		}
+		found, err := p.once(r)
+		wait := p.every + time.Duration((rand.Float64()-0.5)*0.2*float64(p.every))
+		if err == nil && found > 0 {
+			wait = 0
+		}
+		timer.Reset(wait)
+	}
+}
+
+// once makes one call. A panic fails it; runtime.Goexit in fn ends the worker's life with an error (life.drive).
+func (p *poller) once(r *run) (found int, err error) {
+	r.act.begin()
+	ctx, end := p.env.Tracing.Create(r.ctx, "poll "+p.name, attribute.String("worker.name", p.name))
+	if p.opts.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, p.opts.timeout, &TimeoutError{p.name, p.opts.timeout})
+		defer cancel()
+	}
+	err = errGoexit
+	defer func() {
+		if v := recover(); v != nil {
+			found, err = 0, &PanicError{Value: v, Stack: debug.Stack()}
+		}
+		p.settle(ctx, r, err)
+		end(err)
+	}()
+	return p.fn(ctx)
+}
+
+// settle books a call and what it says about the worker's health.
+func (p *poller) settle(ctx context.Context, r *run, err error) {
+	p.count(r, err)
+	if err == nil {
+		p.noteOK()
+		p.setHealth(health.Report{State: health.StateOK})
+		return
+	}
+	args := []any{"worker", p.name, "error", err}
+	if pe := (*PanicError)(nil); errors.As(err, &pe) {
+		args = append(args, "stack", string(pe.Stack))
+	}
+	p.env.Logger.WarnContext(ctx, "poll failed", args...)
+	p.setHealth(health.Of(health.Degraded(err)))
+}
+
+func (p *poller) noteOK() {
+	p.okMu.Lock()
+	defer p.okMu.Unlock()
+	p.lastOK = time.Now()
+}
+
+// Health adds liveness: a poll that has not succeeded for three intervals is unhealthy, even if it hangs.
+func (p *poller) Health() health.Report {
+	rep := p.life.Health()
+	if s := p.machine.State(); s != Idle && s != Busy {
+		return rep
+	}
+	p.okMu.Lock()
+	last := p.lastOK
+	p.okMu.Unlock()
+	window := max(3*p.every, 10*time.Second)
+	if silent := time.Since(last); silent > window {
+		reason := fmt.Sprintf("no successful poll for %s (every %s)", silent.Round(time.Second), p.every)
+		if rep.State != health.StateOK {
+			reason += ": " + rep.Reason
+		}
+		rep.State, rep.Reason, rep.Since = health.StateUnhealthy, reason, last.Add(window)
+	}
+	return rep
+}

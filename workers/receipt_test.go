@@ -1,0 +1,89 @@
+package workers_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/plba/plba/health"
+	"github.com/plba/plba/queue"
+	"github.com/plba/plba/task"
+	"github.com/plba/plba/workers"
+)
+
+// The receipt counts what the stop did, not what the life before it did: snoozed tasks are no returned ones, and each task counts once.
+func TestReceiptCountsTheStopAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := openQueue[int](t, "q", 100)
+		w := consume(t, q, func(ctx context.Context, n int) error {
+			switch n {
+			case 0:
+				return task.Snooze(time.Hour, "closed")
+			case 1:
+				time.Sleep(3 * time.Second)
+				return nil
+			}
+			<-ctx.Done()
+			return context.Cause(ctx)
+		}, workers.Concurrency(5))
+		publish(t, q, 0, 0, 0, 0, 1, 2, 2)
+		pass(time.Second)
+		r := w.Stop(after(t, 10*time.Second), after(t, 20*time.Second))
+		if r != (workers.Receipt{Finished: 1, Returned: 2}) {
+			t.Errorf("receipt %+v", r)
+		}
+	})
+}
+
+// counting counts how often it is asked.
+type counting struct {
+	queue.Engine
+	asked atomic.Int64
+}
+
+func (c *counting) Receive(ctx context.Context, max int, lease time.Duration) ([]queue.Lease, error) {
+	c.asked.Add(1)
+	return c.Engine.Receive(ctx, max, lease)
+}
+
+// A queue that is closed under a running consumer is asked again with backoff, not without a break; and goes on when it is open again.
+func TestQueueIsClosedUnderneath(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := openQueue[int](t, "q", 10)
+		c := &counting{Engine: q.Unbind()}
+		q.Bind(c, queue.Binding{})
+		w := consume(t, q, func(context.Context, int) error { return nil })
+		synctest.Wait()
+		if err := c.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Minute)
+		if n := c.asked.Load(); n > 20 {
+			t.Errorf("asked %d times in a minute", n)
+		}
+		if h := w.Health(); h.State != health.StateDegraded || !errors.Is(w.Err(), nil) {
+			t.Errorf("health %+v, err %v", h, w.Err())
+		}
+		other := openQueue[int](t, "q", 10)
+		q.Bind(other.Unbind(), queue.Binding{})
+		publish(t, q, 1)
+		pass(11 * time.Second)
+		if s := w.Status(); s.Done != 1 || w.Health().State != health.StateOK {
+			t.Errorf("status %+v, health %+v", s, w.Health())
+		}
+	})
+}
+
+func TestSettings(t *testing.T) {
+	for n, valid := range map[int]bool{-1: false, 0: false, 1: true, 100: true} {
+		if err := (&workers.Settings{Concurrency: &n}).Validate(); (err == nil) != valid {
+			t.Errorf("concurrency %d: %v", n, err)
+		}
+	}
+	if err := (&workers.Settings{}).Validate(); err != nil {
+		t.Error(err)
+	}
+}
