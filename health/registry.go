@@ -195,12 +195,13 @@ func (r *Registry) observe(ctx context.Context) {
 }
 
 func (r *Registry) tell(ctx context.Context, c Change) {
-	level := slog.LevelInfo
+	level := slog.LevelError
 	switch c.To {
+	case StateOK:
+		level = slog.LevelInfo
 	case StateDegraded:
 		level = slog.LevelWarn
 	case StateUnhealthy:
-		level = slog.LevelError
 	}
 	subject := slog.String("component", c.Name)
 	if c.Name == "" {

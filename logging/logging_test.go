@@ -98,7 +98,7 @@ func TestLevel(t *testing.T) {
 	if m.Level() != slog.LevelError || write() != "error error" {
 		t.Errorf("at %v: %s", m.Level(), write())
 	}
-	if m.Logger() != m.Logger() {
+	if first, second := m.Logger(), m.Logger(); first != second {
 		t.Error("Logger makes a new one each time")
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -68,7 +67,7 @@ func do(ctx context.Context, log *slog.Logger, what string, f func(context.Conte
 
 // panicked is called while the stack of the panic is still there to be logged.
 func panicked(log *slog.Logger, what string, v any) error {
-	err := &workers.PanicError{Value: v, Stack: debug.Stack()}
-	log.Error("panic", "in", what, "error", err, "stack", string(err.Stack))
+	err := workers.NewPanicError(v)
+	log.Error("panic", "in", what, "error", err, "stack", err.Stack())
 	return err
 }

@@ -103,21 +103,26 @@ func (c *switched) option() runtime.Option {
 
 // Any sequence of starts, stops and failures leaves the application as the model says.
 func TestApplicationFollowsItsModel(t *testing.T) {
-	steps := 0
-	if long {
-		set(t, "rapid.checks", strconv.Itoa(10_000))
-	} else {
-		set(t, "rapid.checks", "60")
-	}
-	synctest.Test(t, func(t *testing.T) {
-		rapid.Check(struct{ testing.TB }{t}, func(rt *rapid.T) { // without T.Deadline, which a bubble does not have
-			w, m := newWorld(t), &model{}
-			defer func() { _, _ = w.app.Stop(context.Background()) }() // also on a failure, or the bubble could not end
-			rt.Repeat(actions(w, m, &steps))
+	const batch = 50 // rapid allows itself a day for its checks, and here the days pass quickly
+	set(t, "rapid.checks", strconv.Itoa(batch))
+	want := volume(batch, 10_000)
+	checks, steps := 0, 0
+	for checks < want && !t.Failed() {
+		before := checks
+		synctest.Test(t, func(t *testing.T) {
+			rapid.Check(struct{ testing.TB }{t}, func(rt *rapid.T) { // without T.Deadline, which a bubble does not have
+				checks++
+				w, m := newWorld(t), &model{}
+				defer func() { _, _ = w.app.Stop(context.Background()) }() // also on a failure, or the bubble could not end
+				rt.Repeat(actions(w, m, &steps))
+			})
 		})
-	})
-	if steps < 500 {
-		t.Errorf("only %d steps", steps)
+		if checks-before < batch {
+			t.Fatalf("%d checks in a batch of %d", checks-before, batch)
+		}
+	}
+	if steps < 10*checks {
+		t.Errorf("only %d steps in %d checks", steps, checks)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	goruntime "runtime"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -164,128 +163,6 @@ func TestEachPartCanFail(t *testing.T) {
 			})
 		}
 	}
-}
-
-// custom is a worker that an author wrote from scratch.
-type custom struct {
-	name        string
-	start       func(context.Context) error // may be nil
-	stop        func(soft, hard context.Context) workers.Receipt
-	mu          sync.Mutex
-	over        chan struct{}
-	startsSoFar int
-}
-
-func (c *custom) Name() string { return c.name }
-
-func (c *custom) Start(ctx context.Context) error {
-	if c.start != nil {
-		if err := c.start(ctx); err != nil {
-			return err
-		}
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.over = make(chan struct{})
-	c.startsSoFar++
-	return nil
-}
-
-func (c *custom) Stop(soft, hard context.Context) (rec workers.Receipt) {
-	if c.stop != nil {
-		rec = c.stop(soft, hard)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.over != nil {
-		close(c.over)
-		c.over = nil
-	}
-	return rec
-}
-
-func (c *custom) Done() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.over == nil {
-		over := make(chan struct{})
-		close(over)
-		return over
-	}
-	return c.over
-}
-
-func (c *custom) Err() error            { return nil }
-func (c *custom) Health() health.Report { return health.Report{State: health.StateOK} }
-func (c *custom) Status() workers.Status {
-	return workers.Status{Name: c.name, Kind: "custom", State: workers.Idle}
-}
-
-// A panic in foreign code is logged with the stack of the place where it happened.
-func TestPanicIsLoggedWithItsStack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		log := &logged{}
-		a := assemble(t, func(r *runtime.Registry) { r.Resource("r", explode, nil) }, runtime.WithLogger(log.logger()))
-		if err := a.Start(t.Context()); err == nil {
-			t.Fatal("started")
-		}
-		if text := log.String(); !strings.Contains(text, "start_test.go") || !strings.Contains(text, "explode") {
-			t.Errorf("the log lacks the stack:\n%s", text)
-		}
-	})
-}
-
-func explode(context.Context) error { panic("exploded") }
-
-// A resource that opens too late is closed again, and is not opened twice at a time.
-func TestLateResourceIsUndone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		j := &journal{}
-		release := make(chan struct{})
-		a := assemble(t, func(r *runtime.Registry) {
-			r.Resource("slow",
-				func(context.Context) error { j.note("start"); <-release; return nil },
-				func(context.Context) error { j.note("stop"); return nil })
-		}, yaml("platform: {start: {timeout: 2s}}"))
-		if err := a.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "left behind") {
-			t.Fatalf("Start: %v", err)
-		}
-		if err := a.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "its start was left behind and has not returned yet") {
-			t.Errorf("Start over a start that hangs: %v", err)
-		}
-		j.expect(t, "start")
-		close(release)
-		synctest.Wait()
-		j.expect(t, "stop")
-		start(t, a)
-		stop(t, a)
-		j.expect(t, "start", "stop")
-	})
-}
-
-func TestLateQueueAndChannelAreUndone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		j := &journal{}
-		release := make(chan struct{})
-		d := durable()
-		d.open = func(context.Context, string) error { <-release; j.note("open q"); return nil }
-		d.close = func(context.Context, string) error { j.note("close q"); return nil }
-		a := assemble(t, func(r *runtime.Registry) { runtime.QueueOf[int](r, "q") }, runtime.WithDrivers(d), yaml("platform: {queues: {q: {backend: durable}}}"))
-		if err := a.Start(t.Context()); err == nil {
-			t.Fatal("started")
-		}
-		b := assemble(t, func(*runtime.Registry) {}, (&channel{journal: j, name: "c", start: hang(release)}).option())
-		if err := b.Start(t.Context()); err == nil {
-			t.Fatal("started")
-		}
-		j.expect(t, "start c")
-		close(release)
-		synctest.Wait()
-		got := j.take() // of the two at the same time
-		if slices.Sort(got); fmt.Sprint(got) != "[close q open q stop c]" {
-			t.Errorf("happened: %s", got)
-		}
-	})
 }
 
 // A worker that is not critical does not hold up the others; it is retried in the background.

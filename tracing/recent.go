@@ -15,11 +15,12 @@ import (
 
 // SpansPerTrace is how many spans Recent keeps of one trace: the first half of them and, in place of what came between,
 // the latest half to end. So the root and the outer stages, which end last, stay beside the first examples of the rest.
-const SpansPerTrace = 256
+const SpansPerTrace = 512
 
 // Recent is the transport memory: the latest traces of this process. Business traces and transitions stand on shelves of
 // their own, each with Config.Recent places, so that busy workers do not push business traces out. A full shelf
-// gives up the trace that was quiet for longest; should that one have more spans to come, it comes back with those alone.
+// gives up the trace that was quiet for longest; should that one have more spans to come, it comes back with those alone. A trace that
+// is nothing but a look that found nothing (see Idle) is not kept at all.
 // Safe for concurrent use, readable after Shutdown too.
 type Recent struct {
 	counts counts
@@ -76,6 +77,9 @@ func (r *Recent) OnEnd(s sdktrace.ReadOnlySpan) {
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if _, known := r.traces[s.SpanContext().TraceID()]; !known && isIdle(s) {
+		return
+	}
 	t := r.touch(s.SpanContext().TraceID(), kind)
 	if t.start.IsZero() || s.StartTime().Before(t.start) {
 		t.start = s.StartTime()

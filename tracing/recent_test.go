@@ -348,3 +348,31 @@ func TestRecentNamesATraceByItsEarliestSpan(t *testing.T) {
 		t.Errorf("after the root has ended: %+v", got)
 	}
 }
+
+// A poll that finds nothing every second must not push out what was done; one that did something is kept whole.
+func TestIdleTracesAreNotKept(t *testing.T) {
+	s, err := New(Config{Transport: TransportMemory, Ratio: 1, Recent: 2}, "test", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := func(found bool) {
+		ctx, end := s.Create(t.Context(), "poll")
+		if found {
+			_, done := Step(ctx, "fetch")
+			done(nil)
+		}
+		Idle(ctx)
+		end(nil)
+	}
+	look(true)
+	for range 10 {
+		look(false)
+	}
+	got := s.Recent().List(0)
+	if len(got) != 1 || got[0].Name != "poll" || got[0].SpanCount != 2 {
+		t.Errorf("kept %+v", got)
+	}
+	if n := s.Recent().Evicted(KindBusiness); n != 0 {
+		t.Errorf("%d traces made room", n)
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,7 +49,6 @@ type run struct {
 	isReady   chan struct{}
 	ready     func() // moves starting → idle, once
 	over      chan struct{}
-	overOnce  sync.Once
 	left      chan struct{} // the body has returned
 	err       error         // valid once over is closed
 	stopAsked atomic.Bool
@@ -84,7 +82,7 @@ func (l *life) Name() string { return l.name }
 func (l *life) observe(t fsm.Transition[State, Event]) {
 	defer func() {
 		if v := recover(); v != nil {
-			l.env.Logger.Error("an observer of transitions panicked", "worker", l.name, "error", v, "stack", string(debug.Stack()))
+			l.env.Logger.Error("an observer of transitions panicked", "worker", l.name, "error", v, "stack", NewPanicError(v).Stack())
 		}
 	}()
 	reason := ""
@@ -183,9 +181,9 @@ func (l *life) drive(r *run) {
 	err := errGoexit
 	defer func() {
 		if v := recover(); v != nil {
-			stack := debug.Stack()
-			err = &PanicError{Value: v, Stack: stack}
-			l.env.Logger.Error("worker panicked", "worker", l.name, "error", err, "stack", string(stack))
+			pe := NewPanicError(v)
+			err = pe
+			l.env.Logger.Error("worker panicked", "worker", l.name, "error", err, "stack", pe.Stack())
 		}
 		close(r.left)
 		l.finish(r, err, false)

@@ -170,9 +170,12 @@ func TestLoopEnds(t *testing.T) {
 		events string
 		check  func(error) bool
 	}{
-		"returns":        {func() error { return nil }, "start ready stop halt", func(err error) bool { return err == nil }},
-		"returns error":  {func() error { return boom }, "start ready fail", func(err error) bool { return errors.Is(err, boom) }},
-		"panics":         {func() error { panic(boom) }, "start ready fail", func(err error) bool { var p *workers.PanicError; return errors.As(err, &p) && errors.Is(err, boom) }},
+		"returns":       {func() error { return nil }, "start ready stop halt", func(err error) bool { return err == nil }},
+		"returns error": {func() error { return boom }, "start ready fail", func(err error) bool { return errors.Is(err, boom) }},
+		"panics": {func() error { panic(boom) }, "start ready fail", func(err error) bool {
+			var p *workers.PanicError
+			return errors.As(err, &p) && p.Value == boom && strings.Contains(p.Stack(), "goroutine") && !errors.Is(err, boom)
+		}},
 		"calls a Goexit": {func() error { goexit(); return nil }, "start ready fail", func(err error) bool { return err != nil && strings.Contains(err.Error(), "Goexit") }},
 	} {
 		t.Run(name, func(t *testing.T) {

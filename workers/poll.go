@@ -2,14 +2,13 @@ package workers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"runtime/debug"
 	"sync"
 	"time"
 
 	"github.com/plba/plba/health"
+	"github.com/plba/plba/tracing"
 	"go.opentelemetry.io/otel/attribute"
 )
 
@@ -90,7 +89,10 @@ func (p *poller) once(r *run) (found int, err error) {
 	err = errGoexit
 	defer func() {
 		if v := recover(); v != nil {
-			found, err = 0, &PanicError{Value: v, Stack: debug.Stack()}
+			found, err = 0, NewPanicError(v)
+		}
+		if err == nil && found == 0 {
+			tracing.Idle(ctx)
 		}
 		p.settle(ctx, r, err)
 		end(err)
@@ -107,8 +109,8 @@ func (p *poller) settle(ctx context.Context, r *run, err error) {
 		return
 	}
 	args := []any{"worker", p.name, "error", err}
-	if pe := (*PanicError)(nil); errors.As(err, &pe) {
-		args = append(args, "stack", string(pe.Stack))
+	if stack := stackOf(err); stack != "" {
+		args = append(args, "stack", stack)
 	}
 	p.env.Logger.WarnContext(ctx, "poll failed", args...)
 	p.setHealth(health.Of(health.Degraded(err)))

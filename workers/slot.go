@@ -3,7 +3,6 @@ package workers
 import (
 	"context"
 	"errors"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -178,7 +177,7 @@ func (c *consumer[T]) call(ctx context.Context, d queue.Delivery[T]) (err error)
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			err = &PanicError{Value: v, Stack: debug.Stack()}
+			err = NewPanicError(v)
 		}
 	}()
 	ctx = task.With(ctx, d.Info, c.queue.Checkpoints(d.Token), nil)
@@ -211,8 +210,8 @@ func (c *consumer[T]) answer(ctx context.Context, t queue.Token, info task.Info,
 
 func (c *consumer[T]) logAnswer(ctx context.Context, info task.Info, done queue.Completion, err error) {
 	args := []any{"worker", c.name, "queue", info.Queue, "task", info.ID, "attempt", info.Attempt, "error", err}
-	if pe := (*PanicError)(nil); errors.As(err, &pe) {
-		args = append(args, "stack", string(pe.Stack))
+	if stack := stackOf(err); stack != "" {
+		args = append(args, "stack", stack)
 	}
 	switch {
 	case done.Outcome == task.Dropped:

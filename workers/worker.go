@@ -3,7 +3,6 @@ package workers
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"time"
 
@@ -79,7 +78,7 @@ type Env struct {
 
 func (e Env) withDefaults() Env {
 	if e.Logger == nil {
-		e.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+		e.Logger = slog.New(slog.DiscardHandler)
 	}
 	if e.Tracing == nil {
 		e.Tracing, _ = tracing.NewWith(tracing.NoOpTransport{}, 1, "workers") // these arguments are valid

@@ -55,6 +55,9 @@ const usualAddress = "127.0.0.1:8080"
 // setup turns the flags into options. The program does not insist on the usual port: a configuration or -listen does.
 func (m *module) setup() ([]plba.Option, error) {
 	if m.mails != "" {
+		if info, err := os.Stat(m.mails); err != nil || !info.IsDir() {
+			return nil, fmt.Errorf("-mails %s: there is no such folder", m.mails)
+		}
 		list, err := mailserver.ReadFiles(os.DirFS(m.mails))
 		if err != nil {
 			return nil, fmt.Errorf("-mails %s: %w", m.mails, err)

@@ -48,8 +48,10 @@ func (*module) Name() string { return "mail_order_bot" }
 // Register declares what the application is made of.
 func (m *module) Register(r *plba.Registry) error {
 	cfg, err := plba.Section[shop.Config](r, m.Name())
-	if err != nil {
-		return err
+	if err != nil { // go on all the same, so that faults of what is registered below are reported in the same breath
+		r.Fault(err)
+		cfg = shop.Config{}
+		cfg.SetDefaults()
 	}
 	cfg.Complete()
 	m.cfg, m.stop, m.shop = cfg, r.RequestStop, shop.New(cfg, samples())
@@ -120,14 +122,15 @@ func (m *module) search(ctx context.Context) (int, error) {
 
 // checkDone ends the process when the inbox is empty, or nothing gets done.
 func (m *module) checkDone(found shop.Found, err error) {
-	if err == nil && found.Inbox == 0 {
-		m.stop("the inbox is empty")
-		return
-	}
 	m.mu.Lock()
-	stuck := time.Since(m.progress)
+	stuck := time.Since(m.progress) >= m.cfg.GiveUpAfter
 	m.mu.Unlock()
-	if stuck >= m.cfg.GiveUpAfter {
+	switch {
+	case err == nil && found.Inbox == 0:
+		m.stop("the inbox is empty")
+	case err != nil && stuck:
+		m.stop(fmt.Sprintf("nothing has moved for %s: %v", m.cfg.GiveUpAfter, err))
+	case stuck:
 		m.stop(fmt.Sprintf("no mail has left the inbox for %s", m.cfg.GiveUpAfter))
 	}
 }

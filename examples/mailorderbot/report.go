@@ -11,16 +11,27 @@ import (
 	"github.com/plba/plba/examples/mailorderbot/shop"
 )
 
-var errUnbalanced = errors.New("mails are left in the inbox, or the sum does not hold")
+var (
+	errUnbalanced = errors.New("mails are left in the inbox, or the sum does not hold")
+	errNeverSeen  = errors.New("the inbox was never seen")
+)
 
 // end is the last report. With -once a sum that does not hold is a fault of the stop, which the exit code shows.
 func (m *module) end(ctx context.Context) error {
-	inbox, err := m.shop.InboxCount(ctx)
-	if err != nil {
-		m.mu.Lock()
-		inbox = max(m.inbox, 0)
-		m.mu.Unlock()
-		m.say("\nThe mails that are left cannot be counted, so this is from the last look into the inbox: %v\n", err)
+	m.mu.Lock()
+	inbox := m.inbox
+	m.mu.Unlock()
+	if inbox < 0 { // it was never seen: nothing was begun
+		if m.once {
+			return errNeverSeen
+		}
+		return nil
+	}
+	n, err := m.shop.InboxCount(ctx)
+	if err == nil {
+		inbox = n
+	} else {
+		m.say("\nThe mails that are left cannot be counted now; at the last look there were %d. (%v)\n", inbox, err)
 	}
 	if reportErr := m.report(ctx, inbox); reportErr != nil || !m.once {
 		return reportErr
@@ -93,28 +104,45 @@ func (m *module) sum(entries []shop.Entry, inbox int) sum {
 
 // writeTables shows the orders, and beside them every mail that brought none, with the reason.
 func writeTables(b *strings.Builder, entries []shop.Entry) {
-	b.WriteString("\nORDERS\n")
-	t := tabwriter.NewWriter(b, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(t, "  mail\tcustomer\torder\tlines\t    total\tfrom")
+	t := table{title: "ORDERS", head: "  mail\tcustomer\torder\tlines\t    total\tfrom"}
 	for _, e := range entries {
 		for _, o := range e.Orders {
-			fmt.Fprintf(t, "  %4d\t%s\t%s\t%5d\t%9s\t%s\n", e.Number, cell(o.Customer, 12), cell(o.PO, 24), len(o.Lines), o.Total(), cell(e.Sender, 40))
+			t.add("  %4d\t%s\t%s\t%5d\t%9s\t%s", e.Number, cell(o.Customer, 12), cell(o.PO, 24), len(o.Lines), o.Total(), cell(e.Sender, 40))
 		}
 	}
-	_ = t.Flush() // into a strings.Builder, which cannot fail
-	writeReasons(b, "PROCESSED WITHOUT A NEW ORDER", domain.FolderProcessed, entries)
-	writeReasons(b, "REJECTED", domain.FolderRejected, entries)
-	writeReasons(b, "REVIEW", domain.FolderReview, entries)
+	t.write(b)
+	for _, section := range []struct {
+		title  string
+		folder domain.Folder
+	}{
+		{"PROCESSED WITHOUT A NEW ORDER", domain.FolderProcessed},
+		{"REJECTED", domain.FolderRejected},
+		{"REVIEW", domain.FolderReview},
+	} {
+		t := table{title: section.title, head: "  mail\tfrom\treason"}
+		for _, e := range entries {
+			if e.Folder == section.folder && len(e.Orders) == 0 {
+				t.add("  %4d\t%s\t%s", e.Number, cell(e.Sender, 40), cell(e.Reason, 120))
+			}
+		}
+		t.write(b)
+	}
 }
 
-func writeReasons(b *strings.Builder, title string, folder domain.Folder, entries []shop.Entry) {
-	fmt.Fprintf(b, "\n%s\n", title)
-	t := tabwriter.NewWriter(b, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(t, "  mail\tfrom\treason")
-	for _, e := range entries {
-		if e.Folder == folder && len(e.Orders) == 0 {
-			fmt.Fprintf(t, "  %4d\t%s\t%s\n", e.Number, cell(e.Sender, 40), cell(e.Reason, 120))
-		}
+// table is a table for the terminal. Without lines it is not shown.
+type table struct {
+	title, head string
+	lines       []string
+}
+
+func (t *table) add(format string, cells ...any) { t.lines = append(t.lines, fmt.Sprintf(format, cells...)) }
+
+func (t *table) write(b *strings.Builder) {
+	if len(t.lines) == 0 {
+		return
 	}
-	_ = t.Flush()
+	fmt.Fprintf(b, "\n%s\n", t.title)
+	w := tabwriter.NewWriter(b, 0, 4, 2, ' ', 0)
+	fmt.Fprintf(w, "%s\n%s\n", t.head, strings.Join(t.lines, "\n"))
+	_ = w.Flush() // into a strings.Builder, which cannot fail
 }
