@@ -42,8 +42,8 @@ type App struct {
 	mu sync.Mutex // orders starts and stops; never held while one is under way
 	op *operation // the latest start or stop; guarded by mu
 
-	channelMu sync.Mutex // held while channels start or stop
-	up        []Channel  // those that run; guarded by channelMu
+	channelTurn chan struct{} // holds one token while channels start or stop; a wait for it does not hold up virtual time, as one for a mutex would
+	up          []Channel     // those that run; belongs to whoever has the turn
 
 	startedAt   atomic.Pointer[time.Time] // end of the last successful start
 	lastReceipt atomic.Pointer[Receipt]   // of the last stop or roll-back
@@ -90,7 +90,7 @@ func New(m Module, opts ...Option) (*App, error) {
 	if m == nil {
 		return nil, &FaultError{[]error{errors.New("the module is nil")}}
 	}
-	a := &App{name: m.Name(), drivers: o.drivers, observer: o.observer, stopAsk: make(chan string, 1)}
+	a := &App{name: m.Name(), drivers: o.drivers, observer: o.observer, channelTurn: make(chan struct{}, 1), stopAsk: make(chan string, 1)}
 	a.reg = newRegistry(a)
 	a.machine = Lifecycle().Machine(a.observe)
 	f := &a.reg.faults

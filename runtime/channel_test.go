@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -79,6 +80,32 @@ func TestStopJoinsOneThatKeepsChannels(t *testing.T) {
 			t.Errorf("two stops at once gave two receipts: %+v and %+v", first, rec)
 		}
 		j.expect(t, "start http", "stop http")
+	})
+}
+
+// A start waits for channels that still stop, and can be interrupted while it does.
+func TestStartWaitsForChannelsThatStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := &journal{}
+		a := run(t, func(*runtime.Registry) {}, (&channel{journal: j, name: "http", stop: func(context.Context) error { time.Sleep(3 * time.Second); return nil }}).option())
+		for _, patience := range []time.Duration{time.Second, time.Minute} {
+			stop(t, a, runtime.KeepChannels())
+			var wg sync.WaitGroup
+			wg.Go(func() { stop(t, a) })
+			synctest.Wait()
+			began := time.Now()
+			err := a.Start(within(t, patience))
+			if took := time.Since(began); took != min(patience, 3*time.Second) || (err == nil) != (patience == time.Minute) {
+				t.Errorf("after %s: %v", took, err)
+			}
+			if se := (*runtime.StartError)(nil); err != nil && (!errors.As(err, &se) || se.Name != "http") {
+				t.Errorf("Start: %v", err)
+			}
+			wg.Wait()
+			start(t, a)
+		}
+		stop(t, a)
+		j.expect(t, "start http", "stop http", "start http", "stop http", "start http", "stop http")
 	})
 }
 

@@ -132,6 +132,33 @@ func TestStopDuringStartKeepsChannels(t *testing.T) {
 	})
 }
 
+// The last part comes up although the stop has come: it is stopped like all others, and the start has failed.
+func TestStopDuringTheLastStep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &custom{name: "late", start: func(context.Context) error { time.Sleep(1500 * time.Millisecond); return nil }}
+		a := assemble(t, func(r *runtime.Registry) { r.Worker(w) })
+		started := make(chan error)
+		go func() { started <- a.Start(context.Background()) }()
+		pass(time.Second)
+		rec := stop(t, a)
+		if err := <-started; err == nil || !errorText(err, "stop was asked for during the start") {
+			t.Errorf("Start: %v", err)
+		}
+		if len(rec.Workers) != 1 || rec.Workers[0].Name != "late" || !isOver(w) {
+			t.Errorf("receipt %+v", rec)
+		}
+	})
+}
+
+func isOver(w workers.Worker) bool {
+	select {
+	case <-w.Done():
+		return true
+	default:
+		return false
+	}
+}
+
 // Many stops during one start share it.
 func TestManyStopsDuringStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -46,14 +46,13 @@ func (a *App) bindQueue(b *boundQueue) error {
 	return nil
 }
 
-// notLinked says what to import for a backend that no driver was given for.
+// notLinked is the fault of a backend that no driver was given for.
 func (a *App) notLinked(path, backend string, linked []string) error {
 	if len(linked) == 0 {
 		return a.fault(path, "no queue engine is linked at all", "pass memory.Driver() of github.com/plba/plba/queue/memory to runtime.WithDrivers")
 	}
 	return a.fault(path+"/backend", fmt.Sprintf("no engine %q is linked", backend),
-		fmt.Sprintf("linked: %s; for this one import github.com/plba/plba/queue/%[2]s in main and pass %[2]s.Driver() to plba.WithDrivers",
-			strings.Join(linked, ", "), backend))
+		fmt.Sprintf("linked: %s; import the package of another engine in main and pass its Driver() to plba.WithDrivers", strings.Join(linked, ", ")))
 }
 
 // backend is what the configuration names for the queue at path, else the first driver.

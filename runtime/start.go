@@ -138,8 +138,15 @@ func (a *App) within(ctx context.Context, kind, name string, step func(context.C
 // startChannels starts the control channels, unless they are up from before: KeepChannels left them so, and a failed start does not take them away.
 // started says whether there is something to undo.
 func (a *App) startChannels(ctx context.Context) (started bool, err error) {
-	a.channelMu.Lock()
-	defer a.channelMu.Unlock()
+	if len(a.channels) == 0 {
+		return false, nil
+	}
+	select {
+	case a.channelTurn <- struct{}{}:
+	case <-ctx.Done():
+		return false, &StartError{"control channel", a.channels[0].Name(), context.Cause(ctx)}
+	}
+	defer func() { <-a.channelTurn }()
 	if len(a.up) > 0 {
 		return false, nil
 	}

@@ -149,8 +149,8 @@ func (a *App) stopChecks(closing context.Context, rec *Receipt) {
 
 // stopChannels stops the control channels that are up, if the application is in the given state: a Start in the meantime keeps them.
 func (a *App) stopChannels(closing context.Context, in State) (faults []string) {
-	a.channelMu.Lock()
-	defer a.channelMu.Unlock()
+	a.channelTurn <- struct{}{}
+	defer func() { <-a.channelTurn }()
 	if a.machine.State() != in {
 		return nil
 	}

@@ -3,6 +3,7 @@ package runtime_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -259,6 +260,32 @@ func TestStatusWhileWaitingForARestart(t *testing.T) {
 	})
 }
 
+// A failure that a restart follows does not make the application unhealthy, not even for a moment.
+func TestHealthAtTheMomentOfAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a *runtime.App
+		var mu sync.Mutex
+		var seen []health.State
+		cr := &crasher{life: func(int) time.Duration { return second }}
+		a = assemble(t, func(r *runtime.Registry) { r.Worker(cr.worker("w"), runtime.Critical()) },
+			runtime.WithObserver(func(_ string, tr workers.Transition) {
+				if tr.Event == workers.EventFail {
+					mu.Lock()
+					defer mu.Unlock()
+					seen = append(seen, a.Health().State)
+				}
+			}))
+		start(t, a)
+		pass(5 * second)
+		stop(t, a)
+		mu.Lock()
+		defer mu.Unlock()
+		if len(seen) < 2 || slices.Contains(seen, health.StateUnhealthy) {
+			t.Errorf("health at the failures: %v", seen)
+		}
+	})
+}
+
 // An operator's stop ends restarts, at once.
 func TestStopEndsRestarts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -296,6 +323,9 @@ func TestStopDuringARestart(t *testing.T) {
 		}
 		a := run(t, func(r *runtime.Registry) { r.Worker(w) })
 		pass(5 * second) // the second start hangs
+		if w := a.Status().Workers[0]; w.Restarts != 1 || !w.NextRestart.IsZero() {
+			t.Errorf("during the restart: %+v", w)
+		}
 		began := time.Now()
 		stop(t, a)
 		if took := time.Since(began); took != second {

@@ -205,15 +205,14 @@ func (s *supervised) health() health.Report {
 	rep := s.w.Health()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	failed := s.failed
-	if failed == nil && s.quit != nil && s.policy != Never && isOver(s.w) {
-		failed = s.w.Err() // the watch is about to learn of it
-	}
+	about := s.quit != nil && s.policy != Never && rep.State == health.StateUnhealthy && s.w.Status().State == workers.Stopped
 	switch {
 	case s.gaveUp:
 		rep.State, rep.Reason = health.StateUnhealthy, "stopped for good: "+reason(s.failed)
-	case failed != nil:
-		rep.State, rep.Reason = health.StateDegraded, "waits for its restart: "+reason(failed)
+	case s.failed != nil:
+		rep.State, rep.Reason = health.StateDegraded, "waits for its restart: "+s.failed.Error()
+	case about: // it has failed this very moment, and the watch is about to learn of it
+		rep.State, rep.Reason = health.StateDegraded, "waits for its restart: "+rep.Reason
 	}
 	return rep
 }
