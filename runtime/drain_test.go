@@ -152,15 +152,16 @@ func TestDurableConsumerFeedsAVolatileOne(t *testing.T) {
 		a := run(t, func(r *runtime.Registry) {
 			in = runtime.QueueOf[int](r, "in")
 			out := runtime.QueueOf[int](r, "out")
-			r.Worker(workers.Consume("last", out, handle(func(context.Context, int) error { handled.Add(1); return nil })))
+			r.Worker(workers.Consume("last", out, handle(func(context.Context, int) error { time.Sleep(time.Second); handled.Add(1); return nil })))
 			r.Worker(workers.Consume("first", in, handle(func(ctx context.Context, n int) error {
 				time.Sleep(5 * time.Second)
-				return out.Publish(ctx, n)
+				_, err := out.PublishAll(ctx, []int{n, n, n})
+				return err
 			})))
 		}, runtime.WithDrivers(durable()), yaml("platform: {queues: {in: {backend: durable}}}"))
 		publish(t, in, 1, 2)
 		pass(time.Second)
-		if rec := stop(t, a); handled.Load() != 1 || rec.TookSeconds < 4 {
+		if rec := stop(t, a); handled.Load() != 3 || rec.TookSeconds < 7 {
 			t.Errorf("handled %d, receipt %+v", handled.Load(), rec)
 		}
 	})

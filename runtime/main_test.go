@@ -225,8 +225,6 @@ func hang(release <-chan struct{}) func(context.Context) error {
 	return func(context.Context) error { <-release; return nil }
 }
 
-func forever() context.Context { return context.Background() }
-
 // within is a context with a deadline.
 func within(t testing.TB, d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), d)

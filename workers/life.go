@@ -215,8 +215,8 @@ func (l *life) finish(r *run, err error, abandon bool) {
 	switch {
 	case err != nil:
 		l.noteError(err)
-		l.setHealth(health.Of(err))
 		l.mustFire(EventFail, err)
+		l.setHealth(health.Of(err)) // not before: whoever sees a live worker unhealthy takes it for one that nobody will restart
 	case r.stopAsked.Load():
 		l.mustFire(EventHalt, nil)
 	default:

@@ -38,6 +38,30 @@ func TestReceiptCountsTheStopAlone(t *testing.T) {
 	})
 }
 
+// What comes back before the stop, from behind a handler that left by runtime.Goexit, is not the stop's.
+func TestReceiptDoesNotCountWhatCameBackBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := openQueue[int](t, "q", 1000)
+		var calls atomic.Int64
+		w := consume(t, q, func(context.Context, int) error {
+			if calls.Add(1) == 110 { // in the middle of a batch: tasks that take no time are taken many at once
+				goexit()
+			}
+			return nil
+		})
+		publish(t, q, make([]int, 100)...)
+		synctest.Wait()
+		publish(t, q, make([]int, 100)...)
+		pass(time.Minute)
+		if s := stats(t, q); s.Completed != 200 || calls.Load() != 201 {
+			t.Errorf("%d calls, %+v", calls.Load(), s)
+		}
+		if r := w.Stop(forever(), forever()); r != (workers.Receipt{}) {
+			t.Errorf("receipt %+v", r)
+		}
+	})
+}
+
 // counting counts how often it is asked.
 type counting struct {
 	queue.Engine
