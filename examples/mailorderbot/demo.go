@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/plba/plba"
 	"github.com/plba/plba/examples/mailorderbot/internal/mailserver"
 )
 
@@ -20,19 +19,6 @@ type demo struct {
 }
 
 var errMailsWithAccount = errors.New("-mails is for the demonstration: leave it out, or leave mail_order_bot.imap.address out of the configuration")
-
-// registerDemo adds the mail server when the configuration names none.
-func (m *module) registerDemo(r *plba.Registry) error {
-	if !m.cfg.Demonstration() {
-		if m.mails != "" {
-			return errMailsWithAccount
-		}
-		return nil
-	}
-	m.demo = &demo{}
-	r.Resource("mail-server", m.startDemo, m.stopDemo)
-	return nil
-}
 
 // startDemo starts the server; the first time with the mails to show, later with what was left in the inbox.
 func (m *module) startDemo(context.Context) error {

@@ -47,16 +47,9 @@ func (*module) Name() string { return "mail_order_bot" }
 
 // Register declares what the application is made of.
 func (m *module) Register(r *plba.Registry) error {
-	cfg, err := plba.Section[shop.Config](r, m.Name())
-	if err != nil { // go on all the same, so that faults of what is registered below are reported in the same breath
-		r.Fault(err)
-		cfg = shop.Config{}
-		cfg.SetDefaults()
-	}
-	cfg.Complete()
-	m.cfg, m.stop, m.shop = cfg, r.RequestStop, shop.New(cfg, samples())
-	if err := m.registerDemo(r); err != nil {
-		return err
+	m.configure(r)
+	if m.demo != nil {
+		r.Resource("mail-server", m.startDemo, m.stopDemo)
 	}
 	r.Resource("shop", m.shop.Open, m.shop.Close, plba.Critical())
 	r.Resource("report", m.begin, m.end)
@@ -74,9 +67,27 @@ func (m *module) Register(r *plba.Registry) error {
 		Stage(pipeline.Map("confirm", m.shop.Confirm).Retry(3)).
 		Stage(pipeline.Sink("move", m.move)))
 
-	r.Worker(workers.Poll("mail-polling", cfg.PollEvery, m.search, workers.Timeout(10*time.Minute)))
+	r.Worker(workers.Poll("mail-polling", m.cfg.PollEvery, m.search, workers.Timeout(10*time.Minute)))
 	r.Worker(workers.Consume("email-processing", m.queue, orders, workers.Concurrency(3)), plba.Critical())
 	return nil
+}
+
+// configure reads the section of this module. Faults in it do not end the registration, so that those of queues and workers are reported with them.
+func (m *module) configure(r *plba.Registry) {
+	cfg, err := plba.Section[shop.Config](r, m.Name())
+	if err != nil {
+		r.Fault(err)
+		cfg = shop.Config{}
+		cfg.SetDefaults()
+	}
+	cfg.Complete()
+	m.cfg, m.shop, m.stop = cfg, shop.New(cfg, samples()), r.RequestStop
+	switch {
+	case cfg.Demonstration():
+		m.demo = &demo{}
+	case m.mails != "":
+		r.Fault(errMailsWithAccount)
+	}
 }
 
 func (m *module) load(ctx context.Context, ref domain.MailRef) (domain.Raw, error) {

@@ -135,7 +135,9 @@ type table struct {
 	lines       []string
 }
 
-func (t *table) add(format string, cells ...any) { t.lines = append(t.lines, fmt.Sprintf(format, cells...)) }
+func (t *table) add(format string, cells ...any) {
+	t.lines = append(t.lines, fmt.Sprintf(format, cells...))
+}
 
 func (t *table) write(b *strings.Builder) {
 	if len(t.lines) == 0 {

@@ -100,10 +100,11 @@ const (
 	finished
 )
 
-// run takes a mail through the stages before stop.
-func (b *bench) run(ref domain.MailRef, stop int) (d domain.Decision, err error) {
+// decide takes a mail up to the decision that is not final yet.
+func (b *bench) decide(ref domain.MailRef) (d domain.Decision, err error) {
+	b.t.Helper()
 	raw, err := b.Load(b.t.Context(), ref)
-	if err != nil || stop <= store {
+	if err != nil {
 		return d, err
 	}
 	parts, err := b.Parse(b.t.Context(), raw)
@@ -114,8 +115,15 @@ func (b *bench) run(ref domain.MailRef, stop int) (d domain.Decision, err error)
 		must(b.t, err)
 		sheets = append(sheets, sheet)
 	}
-	d, err = b.Decide(b.t.Context(), sheets)
-	must(b.t, err)
+	return b.Decide(b.t.Context(), sheets)
+}
+
+// run takes a mail through the stages before stop.
+func (b *bench) run(ref domain.MailRef, stop int) (d domain.Decision, err error) {
+	b.t.Helper()
+	if d, err = b.decide(ref); err != nil {
+		return d, err
+	}
 	for stage, do := range []func() error{
 		store:   func() error { d, err = b.Store(b.t.Context(), d); return err },
 		confirm: func() error { d, err = b.Confirm(b.t.Context(), d); return err },

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/plba/plba/examples/mailorderbot/domain"
 	"github.com/plba/plba/examples/mailorderbot/mailbox"
@@ -34,7 +33,6 @@ func (s *Shop) Search(ctx context.Context, in Intake) (Found, error) {
 	if err != nil {
 		return Found{}, err
 	}
-	listed := s.now()
 	items, err := box.List(ctx, mailbox.Inbox)
 	if err != nil {
 		return Found{}, err
@@ -51,22 +49,19 @@ func (s *Shop) Search(ctx context.Context, in Intake) (Found, error) {
 		if found.New == searchLimit {
 			return found, errors.Join(faults...)
 		}
-		ref, isNew, err := s.receive(ctx, box, item, listed)
+		ref, isNew, err := s.receive(ctx, box, item)
 		if isNew {
 			found.New++
 		}
 		switch {
-		case errors.Is(err, mailbox.ErrGone):
-			continue
 		case err == nil:
-			err = in.Publish(ctx, ref)
-		case !s.isAboutTheMail(ctx, box):
-			return found, err
-		default:
+			if err := in.Publish(ctx, ref); err != nil {
+				return found, err
+			}
+		case errors.Is(err, mailbox.ErrGone):
+		case s.isAboutTheMail(ctx, box):
 			faults = append(faults, fmt.Errorf("mail %d of the inbox: %w", item.UID, err))
-			continue
-		}
-		if err != nil {
+		default:
 			return found, err
 		}
 	}
@@ -82,24 +77,23 @@ func (s *Shop) isAboutTheMail(ctx context.Context, box *mailbox.Mailbox) bool {
 }
 
 // receive stores a mail that is not known at its place and gives its reference; mailbox.ErrGone when it left since it was listed.
-func (s *Shop) receive(ctx context.Context, box *mailbox.Mailbox, item mailbox.Item, listed time.Time) (ref domain.MailRef, isNew bool, err error) {
+func (s *Shop) receive(ctx context.Context, box *mailbox.Mailbox, item mailbox.Item) (ref domain.MailRef, isNew bool, err error) {
 	ref = domain.MailRef{Account: s.cfg.Account, UIDValidity: item.UIDValidity, UID: item.UID}
 	a, known, err := arrivalAt(ctx, s.db, ref)
-	switch {
-	case err != nil:
+	if err != nil {
 		return ref, false, err
-	case known && !a.leftAt.Valid:
+	}
+	if known && !a.leftAt.Valid {
 		ref.SHA256, ref.Oversize = a.sha256, a.oversize
 		return ref, false, nil
-	case known && a.leftAt.Int64 >= listed.UnixMilli():
-		return ref, false, mailbox.ErrGone
 	}
-	// It is new, or it was believed to have left: servers leave mails out of a list now and then.
+	// It is new, or it was believed to have left: it did since it was listed (ErrGone), or an earlier list was not whole.
 	raw, err := s.fetch(ctx, box, item, &ref)
 	if err != nil {
 		return ref, false, err
 	}
-	return ref, true, s.arrive(ctx, ref, raw)
+	err = s.arrive(ctx, ref, raw)
+	return ref, err == nil, err
 }
 
 // fetch gets the bytes; of a mail that is too large only the header, which with the size stands for its content.

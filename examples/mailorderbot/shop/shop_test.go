@@ -140,8 +140,13 @@ func TestTakenOutByOthers(t *testing.T) {
 	b := newBench(t)
 	b.server.Deliver(order(cafe, "PO-1", "A-100,12"))
 	ref := b.search()[0]
+	d, err := b.decide(ref)
+	must(t, err)
 	b.takeOut(ref, "Rejected")
 	b.search()
+	if _, err := b.Store(t.Context(), d); !errors.Is(err, shop.ErrLeft) {
+		t.Errorf("a mail that went while it was read: %v", err)
+	}
 	if _, err := b.run(ref, finished); !errors.Is(err, shop.ErrLeft) {
 		t.Errorf("a mail that is gone: %v", err)
 	}
@@ -228,18 +233,12 @@ func TestCopyOfAMailOnItsWayToReview(t *testing.T) {
 	refs := b.search()
 	first, err := b.run(refs[0], move)
 	must(t, err)
-	raw, err := b.Load(t.Context(), refs[1])
+	d, err := b.decide(refs[1])
 	must(t, err)
-	if !raw.Ref.Duplicate {
+	if !d.Mail.Ref.Duplicate {
 		t.Fatal("the copy is not taken for one")
 	}
 	_, err = b.Move(t.Context(), first)
-	must(t, err)
-	parts, err := b.Parse(t.Context(), raw)
-	must(t, err)
-	sheet, err := b.Decode(t.Context(), parts[0])
-	must(t, err)
-	d, err := b.Decide(t.Context(), []domain.Sheet{sheet})
 	must(t, err)
 	_, err = b.Store(t.Context(), d)
 	must(t, err)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -26,18 +27,27 @@ func TestAnswersPerHour(t *testing.T) {
 	now := time.Now()
 	b.SetClock(func() time.Time { return now })
 	b.server.Deliver(order(hotel, "PO-0", "A-100,6"))
-	for _, po := range []string{"PO-1", "PO-2", "PO-3", "PO-4"} {
-		b.server.Deliver(order(cafe, po, "A-100,6"))
+	for i, step := range []struct {
+		after    time.Duration
+		answered bool
+	}{
+		{0, true},
+		{30 * time.Minute, true},
+		{time.Minute, false},
+		{28 * time.Minute, false},
+		{time.Minute, true}, // the first one is an hour ago; those that were not sent do not count
+		{time.Minute, false},
+	} {
+		now = now.Add(step.after)
+		b.server.Deliver(order(cafe, fmt.Sprint("PO-", i+1), "A-100,6"))
+		b.finish()
+		all := b.ledger()
+		e := all[len(all)-1]
+		if e.Answered != step.answered || (e.Unsent == "not sent: 2 answers in the last hour are the limit") == step.answered || len(e.Orders) != 1 {
+			t.Errorf("mail %d: %+v", i+1, e)
+		}
 	}
-	b.finish()
-	b.wantCounts("0 5 0 0 3")
-	if e := b.ledger()[3]; e.Answered || e.Unsent != "not sent: 2 answers in the last hour are the limit" || len(e.Orders) != 1 {
-		t.Errorf("%+v", e)
-	}
-	now = now.Add(time.Hour)
-	b.server.Deliver(order(cafe, "PO-5", "A-100,6"))
-	b.finish()
-	b.wantCounts("0 6 0 0 4")
+	b.wantCounts("0 7 0 0 4")
 }
 
 func TestAnswerRefusedForGood(t *testing.T) {
