@@ -79,10 +79,12 @@ var descriptions = map[string]string{
 	"WorkerStatus.in_flight":    "How much it is working on right now.",
 	"WorkerStatus.done":         "Pieces of work that succeeded since the process began.",
 	"WorkerStatus.failed":       "Pieces of work that failed since the process began, each attempt counted.",
-	"WorkerStatus.concurrency":  "How much a consumer works on at once.",
+	"WorkerStatus.concurrency":  "How much a consumer works on at once: the present target.",
+	"WorkerStatus.paused":       "Whether its intake is held back; what is in flight finishes.",
 	"WorkerStatus.abandoned":    "Calls of an earlier life that have not returned yet.",
 	"WorkerStatus.restarts":     "How often the supervisor started it again.",
 	"WorkerStatus.next_restart": "When the supervisor will start it again.",
+	"WorkerStatus.next_run":     "What is due next, for a schedule.",
 	"WorkerStatus.last_error":   "The last error of its work or of its life.",
 
 	"WorkerStatus.last_error_at": "When that was.",

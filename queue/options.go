@@ -29,6 +29,7 @@ type sending struct {
 	priority int
 	metadata map[string]string
 	key      string
+	keyFor   time.Duration
 }
 
 type sendFunc func(*sending)
@@ -66,10 +67,19 @@ func UniqueKey(key string) SendOption {
 	return sendFunc(func(s *sending) { s.key = key })
 }
 
+// UniqueFor is how long this task's unique key counts from publishing on, in place of Spec.UniqueFor; it counts at least as long as the
+// task lives. A negative d is [ErrInvalid].
+func UniqueFor(d time.Duration) SendOption {
+	return sendFunc(func(s *sending) { s.keyFor = d })
+}
+
 // check refuses what not every engine could keep as it is.
 func (s *sending) check() error {
 	if s.priority < -MaxPriority || s.priority > MaxPriority {
 		return fmt.Errorf("%w: priority %d is not between -%d and %d", ErrInvalid, s.priority, MaxPriority, MaxPriority)
+	}
+	if s.keyFor < 0 {
+		return fmt.Errorf("%w: a unique key cannot count for %s", ErrInvalid, s.keyFor)
 	}
 	if len(s.key) > MaxUniqueKey {
 		return fmt.Errorf("%w: the unique key has %d bytes, allowed are %d", ErrTooLarge, len(s.key), MaxUniqueKey)

@@ -17,6 +17,7 @@ import (
 type Queue[T any] struct {
 	name  string
 	spec  Spec[T]
+	more  Capabilities // what users of the queue require besides the spec
 	bound atomic.Pointer[binding]
 }
 
@@ -84,8 +85,12 @@ func (q *Queue[T]) Name() string { return q.name }
 // Type returns T.
 func (q *Queue[T]) Type() reflect.Type { return reflect.TypeFor[T]() }
 
-// Requires returns what the spec requires of the engine.
-func (q *Queue[T]) Requires() Capabilities { return q.spec.Requires }
+// Requires returns what the spec and the queue's users require of the engine.
+func (q *Queue[T]) Requires() Capabilities { return q.spec.Requires | q.more }
+
+// Require adds to what the engine must be able to do. A worker that needs more than the spec says calls it while it is made, so before
+// the runtime chooses the engine; it is not safe for concurrent use.
+func (q *Queue[T]) Require(c Capabilities) { q.more |= c }
 
 // Bind opens the queue on an engine, in place of an earlier one; the runtime calls it.
 func (q *Queue[T]) Bind(e Engine, b Binding) {

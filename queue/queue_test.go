@@ -20,6 +20,10 @@ func TestFor(t *testing.T) {
 	if q.Name() != "mails-2.in_box" || q.Type() != reflect.TypeFor[mail]() || q.Requires() != queue.Durable|queue.Checkpointed {
 		t.Errorf("%s, %s, %s", q.Name(), q.Type(), q.Requires())
 	}
+	q.Require(queue.ClusterWide)
+	if got := q.Requires(); got != queue.Durable|queue.Checkpointed|queue.ClusterWide {
+		t.Errorf("with what a worker requires: %s", got)
+	}
 }
 
 func TestForFaults(t *testing.T) {

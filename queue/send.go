@@ -97,7 +97,7 @@ func (q *Queue[T]) chunk(ctx context.Context, b *binding, vs []T, from int) (rs 
 
 // record fills in the engine's record of a value.
 func (q *Queue[T]) record(ctx context.Context, b *binding, v T, opts []SendOption, r *Record) (err error) {
-	var s sending
+	s := sending{keyFor: q.spec.UniqueFor}
 	if q.spec.Unique != nil {
 		s.key = q.spec.Unique(v)
 	}
@@ -114,7 +114,7 @@ func (q *Queue[T]) record(ctx context.Context, b *binding, v T, opts []SendOptio
 		ID: newID(), Queue: q.name, Kind: q.spec.Kind, MaxAttempts: MaxAttempts,
 		Unique: s.key, Priority: s.priority, Metadata: inject(ctx, s.metadata), RunAt: s.at,
 	}
-	r.Delay, r.UniqueFor = s.delay, q.spec.UniqueFor
+	r.Delay, r.UniqueFor = s.delay, s.keyFor
 	return nil
 }
 

@@ -41,6 +41,16 @@ func TestRecord(t *testing.T) {
 	}
 }
 
+func TestUniqueForOfOneTask(t *testing.T) {
+	q, s := bound(t, queue.Binding{}, queue.Spec[mail]{UniqueFor: time.Hour})
+	if _, err := q.Send(t.Context(), mail{}, queue.UniqueKey("k"), queue.UniqueFor(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if r := s.last(t); r.UniqueFor != time.Minute || r.Info.Unique != "k" {
+		t.Errorf("record %+v", r)
+	}
+}
+
 func TestSendOptions(t *testing.T) {
 	when := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 	for _, c := range []struct {
@@ -84,6 +94,7 @@ func TestRefusals(t *testing.T) {
 		{"long key", queue.UniqueKey(strings.Repeat("k", 513)), queue.ErrTooLarge, "queue mails: too large: the unique key has 513 bytes, allowed are 512"},
 		{"NUL in a key", queue.UniqueKey("a\x00"), queue.ErrInvalid, `queue mails: invalid: unique key "a\x00": not UTF-8, or with a NUL`},
 		{"broken key", queue.UniqueKey("a\xff"), queue.ErrInvalid, `queue mails: invalid: unique key "a\xff": not UTF-8, or with a NUL`},
+		{"key for a negative time", queue.UniqueFor(-time.Second), queue.ErrInvalid, "queue mails: invalid: a unique key cannot count for -1s"},
 		{"metadata without a name", queue.Metadata("", "v"), queue.ErrInvalid, "queue mails: invalid: metadata with an empty key"},
 		{"broken metadata name", queue.Metadata("\xff", "v"), queue.ErrInvalid, `queue mails: invalid: metadata key "\xff": not UTF-8, or with a NUL`},
 		{"NUL in metadata", queue.Metadata("k", "a\x00"), queue.ErrInvalid, `queue mails: invalid: metadata "k": the value is not UTF-8, or has a NUL`},

@@ -12,31 +12,31 @@ const quiet = 250 * time.Millisecond
 // activity turns work in flight into the events work and rest. Beginning and ending work costs a few atomic operations; the
 // state machine is touched only on the edge to busy and by a timer that runs while the worker is busy.
 //
-// The order that makes it right: begin adds to inFlight before it reads busy, check clears busy before it reads inFlight. So one of
+// The order that makes it right: begin adds to work before it reads busy, check clears busy before it reads work. So one of
 // the two sees the other, and no task runs while the worker stays "idle".
 type activity struct {
-	inFlight  atomic.Int64
-	completed atomic.Uint64
-	busy      atomic.Bool
+	work atomic.Uint64 // low half: pieces in flight; high half: pieces that ended, modulo 2³². One word, as ending a piece changes both
+	busy atomic.Bool
 
 	mu     sync.Mutex // guards what follows, and the order of the events
-	seen   uint64     // completed at the last check
+	seen   uint64     // work at the last check
 	timer  *time.Timer
 	closed bool
 	fire   func(Event)
 }
 
 func (a *activity) begin() {
-	a.inFlight.Add(1)
+	a.work.Add(1)
 	if !a.busy.Load() {
 		a.wake()
 	}
 }
 
 func (a *activity) end() {
-	a.completed.Add(1)
-	a.inFlight.Add(-1)
+	a.work.Add(1<<32 - 1) // one more ended, one less in flight
 }
+
+func (a *activity) inFlight() int64 { return int64(uint32(a.work.Load())) }
 
 func (a *activity) wake() {
 	a.mu.Lock()
@@ -45,7 +45,7 @@ func (a *activity) wake() {
 		return
 	}
 	a.busy.Store(true)
-	a.seen = a.completed.Load()
+	a.seen = a.work.Load()
 	a.fire(EventWork)
 	if a.timer == nil {
 		a.timer = time.AfterFunc(quiet, a.check)
@@ -60,15 +60,15 @@ func (a *activity) check() {
 	if a.closed {
 		return
 	}
-	if n := a.completed.Load(); a.inFlight.Load() == 0 && n == a.seen {
+	if w := a.work.Load(); uint32(w) == 0 && w>>32 == a.seen>>32 {
 		a.busy.Store(false)
-		if a.inFlight.Load() == 0 {
+		if a.inFlight() == 0 {
 			a.fire(EventRest)
 			return
 		}
 		a.busy.Store(true) // work began between the two reads
 	} else {
-		a.seen = n
+		a.seen = w
 	}
 	a.timer.Reset(quiet)
 }

@@ -1,7 +1,10 @@
 package workers
 
 import (
+	"context"
+	"fmt"
 	"reflect"
+	"sync/atomic"
 	"time"
 
 	"github.com/plba/plba/health"
@@ -14,11 +17,20 @@ type Consumer interface {
 	QueueName() string
 }
 
+// Scaler is implemented by the workers that Consume makes. Scale changes how many tasks are handled at once. More takes effect at once, also while all
+// slots are busy; with less no work is killed: whoever is too many takes nothing new. The error names the worker when n is less than 1.
+//
+// The latest call wins over the configuration (platform.workers.<name>.concurrency), which wins over the code (Concurrency). It lasts until the process
+// ends, over stops and restarts of the worker. Status.Concurrency tells what holds at present.
+type Scaler interface {
+	Scale(n int) error
+}
+
 // Consume makes a worker that handles the tasks of q with h, Concurrency(n) at once (default 1). Every attempt gets a span of the trace
 // that the publisher began, the task's Info (task.From) and its checkpoints in the context.
 //
 // The handler's answer is read by task.Classify. A panic or runtime.Goexit fails the attempt alone. On a forced stop a task whose handler
-// gave up goes back to the queue with the attempt not counted.
+// gave up goes back to the queue with the attempt not counted. The worker is a Scaler and a Pauser.
 func Consume[T any](name string, q *queue.Queue[T], h Handler[T], opts ...ConsumeOption) Worker {
 	c := &consumer[T]{life: newLife(name, "consume"), queue: q, handler: h}
 	c.opts = consumeOptions{concurrency: 1, lease: time.Minute}
@@ -28,8 +40,8 @@ func Consume[T any](name string, q *queue.Queue[T], h Handler[T], opts ...Consum
 	if q == nil {
 		c.fault("the queue is nil")
 	}
-	if isNil(h) {
-		c.fault("the handler is nil")
+	if err := faultOf(h); err != nil {
+		c.fault("%w", err)
 	}
 	if c.opts.timeout < 0 {
 		c.fault("the timeout must not be negative, not %s", c.opts.timeout)
@@ -40,7 +52,7 @@ func Consume[T any](name string, q *queue.Queue[T], h Handler[T], opts ...Consum
 	if c.opts.retry == nil {
 		c.opts.retry = func(attempt int, _ error) time.Duration { return queue.DefaultRetry(attempt) }
 	}
-	c.body = c.consume
+	c.body = c.man
 	return c
 }
 
@@ -58,6 +70,10 @@ type consumer[T any] struct {
 	queue   *queue.Queue[T]
 	handler Handler[T]
 	opts    consumeOptions
+
+	scaled atomic.Int64            // the concurrency set at run time; 0 while none is
+	crew   atomic.Pointer[crew[T]] // of the present or last life
+	away   atomic.Bool             // the queue could not be asked; written by the scout
 }
 
 // QueueName is the queue that the worker takes from.
@@ -74,21 +90,72 @@ func (c *consumer[T]) Equip(env Env) error {
 	return c.life.Equip(env)
 }
 
+// concurrency is what was set at run time, else what the configuration says, else the code.
+func (c *consumer[T]) concurrency() int {
+	if n := c.scaled.Load(); n > 0 {
+		return int(n)
+	}
+	return c.opts.concurrency
+}
+
+// Scale implements Scaler.
+func (c *consumer[T]) Scale(n int) error {
+	if n < 1 {
+		return fmt.Errorf("worker %q: concurrency must be at least 1, not %d; to take no tasks at all, pause the worker", c.name, n)
+	}
+	c.scaled.Store(int64(n))
+	c.env.Logger.Info("worker scaled", "worker", c.name, "concurrency", n)
+	c.rearrange()
+	return nil
+}
+
+// Pause implements Pauser.
+func (c *consumer[T]) Pause() {
+	if c.pause() {
+		c.rearrange()
+	}
+}
+
+// Resume implements Pauser.
+func (c *consumer[T]) Resume() {
+	if c.resume() {
+		c.rearrange()
+	}
+}
+
+// rearrange makes a change known to the present life. One that begins at this moment shows its crew before it reads what was changed.
+func (c *consumer[T]) rearrange() {
+	if k := c.crew.Load(); k != nil {
+		k.arrange()
+	}
+}
+
 // Status adds the concurrency.
 func (c *consumer[T]) Status() Status {
 	s := c.life.Status()
-	s.Concurrency = c.opts.concurrency
+	s.Concurrency = c.concurrency()
 	return s
 }
 
-// consume is the body: one slot waits for work, the others come and go with it.
-func (c *consumer[T]) consume(r *run) error {
-	k := &crew[T]{c: c, r: r, slots: map[*slot[T]]struct{}{}}
-	r.ready()
-	k.start()
-	k.wg.Wait()
-	k.closeRenewal()
+// man is the body: one slot waits for work, the others come and go with it.
+func (c *consumer[T]) man(r *run) error {
+	r.rest = c.begin(r).dismiss
 	return nil
+}
+
+// consume is the body for those who have more to do in the same life: it returns when the intake has ended and the slots are gone.
+func (c *consumer[T]) consume(r *run) error {
+	k := c.begin(r)
+	<-r.intake.Done()
+	return k.dismiss(r)
+}
+
+func (c *consumer[T]) begin(r *run) *crew[T] {
+	k := &crew[T]{c: c, r: r, slots: map[*slot[T]]struct{}{}}
+	c.crew.Store(k)
+	r.ready()
+	k.arrange()
+	return k
 }
 
 // backoff of a queue that cannot be asked: 100 ms, doubled up to 10 s.
@@ -96,27 +163,28 @@ func receiveBackoff(failures int) time.Duration {
 	return min(100*time.Millisecond<<min(failures, 10), 10*time.Second)
 }
 
-// receive asks for work until there is some or the intake ends (nil). A queue that is closed underneath is asked again like one that cannot be reached: it
+// receive asks for work until there is some or ctx ends (nil). A queue that is closed underneath is asked again like one that cannot be reached: it
 // may be opened again.
-func (c *consumer[T]) receive(r *run, limit int) []queue.Delivery[T] {
+func (c *consumer[T]) receive(ctx context.Context, limit int) []queue.Delivery[T] {
 	for failures := 0; ; failures++ {
-		batch, err := c.queue.Receive(r.intake, limit, c.opts.lease)
+		batch, err := c.queue.Receive(ctx, limit, c.opts.lease)
 		if err == nil {
-			if failures > 0 {
+			if c.away.Swap(false) {
 				c.setHealth(health.Report{State: health.StateOK})
 			}
 			return batch
 		}
-		if r.intake.Err() != nil {
+		if ctx.Err() != nil {
 			return nil
 		}
+		c.away.Store(true)
 		c.noteError(err)
 		c.setHealth(health.Of(health.Degraded(err)))
 		c.env.Logger.Error("cannot receive", "worker", c.name, "queue", c.queue.Name(), "error", err)
 		timer := time.NewTimer(receiveBackoff(failures))
 		select {
 		case <-timer.C:
-		case <-r.intake.Done():
+		case <-ctx.Done():
 			timer.Stop()
 			return nil
 		}

@@ -13,7 +13,10 @@ import (
 
 // crew is the set of slots of one consumer's life. Exactly one slot, the scout, waits in the queue; when it gets work it sends for the
 // next scout, if the concurrency allows, and handles what it got. A slot that is done while there is a scout leaves. So an idle consumer
-// costs one goroutine, a busy one as many as it handles tasks.
+// costs one waiting slot, a busy one as many as it handles tasks.
+//
+// The concurrency and the pause may change at any time; arrange brings the crew in line. While the crew yields (it is paused, or has more
+// slots than it may) the scout is called back, slots give back what they have not begun, and leave when they are done with what they have.
 type crew[T any] struct {
 	c  *consumer[T]
 	r  *run
@@ -22,6 +25,9 @@ type crew[T any] struct {
 	mu       sync.Mutex
 	slots    map[*slot[T]]struct{}
 	scouting bool
+	asking   context.Context    // of the scout: ends with the intake, or when the scout is called back
+	recall   context.CancelFunc // ends asking
+	yield    atomic.Bool        // paused, or more slots than there may be; written under mu
 
 	pace atomic.Int64 // moving average of the time per task, ns; decides how many to take at once
 
@@ -30,29 +36,53 @@ type crew[T any] struct {
 	ended   bool
 }
 
-func (k *crew[T]) start() {
-	k.mu.Lock()
-	k.spawnLocked()
-	k.mu.Unlock()
-}
-
-func (k *crew[T]) spawnLocked() {
-	s := &slot[T]{crew: k}
-	k.slots[s] = struct{}{}
-	k.wg.Go(s.work)
-}
-
-// takeScout makes the slot the scout. False: there is one already, or nothing may be taken; then the slot is out, in the same step, so that a scout who
-// finds work does not count on it.
-func (k *crew[T]) takeScout(s *slot[T]) bool {
+func (k *crew[T]) arrange() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.scouting || k.r.intake.Err() != nil {
+	k.arrangeLocked()
+}
+
+// dismiss waits for the slots when the intake has ended.
+func (k *crew[T]) dismiss(*run) error {
+	k.arrange() // once for the lock: whoever saw the intake open has begun his slot, so that the wait sees it
+	k.wg.Wait()
+	k.closeRenewal()
+	return nil
+}
+
+// arrangeLocked follows every change of the slots, the concurrency or the pause. No slot is begun once the intake has ended.
+func (k *crew[T]) arrangeLocked() {
+	room := k.c.concurrency() - len(k.slots)
+	yield := room < 0 || k.c.gate.paused()
+	k.yield.Store(yield)
+	switch {
+	case k.r.intake.Err() != nil:
+	case yield:
+		if k.scouting {
+			k.recall()
+		}
+	case !k.scouting && room > 0:
+		s := &slot[T]{crew: k}
+		k.slots[s] = struct{}{}
+		k.wg.Go(s.work)
+	}
+}
+
+// takeScout makes the slot the scout, who asks the queue with the context. False: there is one already, or nothing may be taken; then the slot is out, in the
+// same step, so that a scout who finds work does not count on it.
+func (k *crew[T]) takeScout(s *slot[T]) (context.Context, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.scouting || k.yield.Load() || k.r.intake.Err() != nil {
 		delete(k.slots, s)
-		return false
+		k.arrangeLocked()
+		return nil, false
 	}
 	k.scouting = true
-	return true
+	if k.asking == nil || k.asking.Err() != nil {
+		k.asking, k.recall = context.WithCancel(k.r.intake)
+	}
+	return k.asking, true
 }
 
 // found ends the caller's time as scout; when it brings work, another slot takes its place.
@@ -60,8 +90,8 @@ func (k *crew[T]) found(work bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.scouting = false
-	if work && len(k.slots) < k.c.opts.concurrency && k.r.intake.Err() == nil {
-		k.spawnLocked()
+	if work {
+		k.arrangeLocked()
 	}
 }
 
@@ -70,9 +100,7 @@ func (k *crew[T]) replace(s *slot[T]) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.slots, s)
-	if !k.scouting && k.r.intake.Err() == nil {
-		k.spawnLocked()
-	}
+	k.arrangeLocked()
 }
 
 // batch is how many tasks a slot takes at once: about a millisecond of work, so that short tasks share the cost of asking and a long one

@@ -19,15 +19,33 @@
 //
 // # Kinds
 //
-//	Consume  handles the tasks of a queue, several at once
-//	Poll     calls a function at an interval, and again at once while it finds something
-//	Loop     runs a function that keeps its own loop, with a Session to tell about itself
+//	Consume   handles the tasks of a queue, several at once
+//	Mux       the same for a queue of several kinds, each with its payload type
+//	Poll      calls a function at an interval, and again at once while it finds something
+//	Schedule  calls a function at the instants that a cron expression names; through a queue, once over all instances
+//	Listen    runs a function that serves until it is told to stop, with a Session to tell about itself
+//	Serve     serves an http.Handler on an address
+//	Loop      runs a function that keeps its own loop, with the same Session, and may end
 //
 // An author implements Worker directly only for a component that fits none of them.
 //
+// # Changes at run time
+//
+// A consumer is a Scaler: its concurrency may change while it works, also over all its slots being busy. What was set at run time wins over
+// the configuration (platform.workers), which wins over the code, until the process ends. A consumer, a poll and a schedule are a Pauser: their intake can
+// be held back and opened again, whatever state the worker is in. Being paused is a field of Status, not a state: a paused worker is started and
+// stopped like any other, and finishes what it has in flight. Neither ever ends work that has begun; what a slot had received but not begun goes back to its
+// queue with the attempt not counted.
+//
+// # Middleware
+//
+// Wrap puts middleware around a handler, typed like the handler itself; it runs within the attempt, between the platform's own steps (lease,
+// trace, timeout, recovery from panics) and the handler.
+//
 // # Failure rules
 //
-// A panic or runtime.Goexit in a handler fails that attempt alone; in a poll, that poll alone; in a loop it fails the worker, and
+// A panic or runtime.Goexit in a handler fails that attempt alone; in a poll, a run of a schedule or a request, that one alone (but
+// Goexit in a poll or a schedule ends the worker's life); in a loop or a listener it fails the worker, and
 // the runtime's supervisor decides on a restart. A backend that cannot be reached makes a consumer degraded and is asked again with
 // backoff. Leases are renewed in the background at a third of their length; a lost lease cancels the handler's context with
 // task.ErrLeaseLost and the late answer changes nothing.

@@ -23,6 +23,7 @@ type life struct {
 	faults     []error // of the definition; Equip reports them
 	machine    *fsm.Machine[State, Event]
 	history    history
+	gate       gate // closed while the worker is paused; only kinds that are a Pauser close it
 	done       atomic.Uint64
 	failed     atomic.Uint64
 	abandoned  atomic.Int64
@@ -49,8 +50,9 @@ type run struct {
 	isReady   chan struct{}
 	ready     func() // moves starting → idle, once
 	over      chan struct{}
-	left      chan struct{} // the body has returned
-	err       error         // valid once over is closed
+	left      chan struct{}    // the body has returned, and its rest
+	rest      func(*run) error // left by a body that returns early: done when the intake has ended, so that no goroutine waits for that
+	err       error            // valid once over is closed
 	stopAsked atomic.Bool
 	finished  atomic.Int64 // ended by itself after the stop began
 	returned  atomic.Int64 // given back to the queue
@@ -138,15 +140,16 @@ func (l *life) Start(ctx context.Context) error {
 	l.setHealth(health.Report{State: health.StateOK})
 	l.mustFire(EventStart, nil)
 	l.mu.Unlock()
-	go l.drive(r)
+	go l.drive(r, l.body)
 	return l.awaitReady(ctx, r)
 }
 
 func (l *life) newRun(start context.Context) *run {
 	r := &run{isReady: make(chan struct{}), over: make(chan struct{}), left: make(chan struct{})}
-	r.ctx, r.cancel = context.WithCancelCause(context.WithoutCancel(start))
-	r.answers, r.endAnswer = context.WithCancel(context.WithoutCancel(start))
-	r.intake, r.endIntake = context.WithCancel(r.ctx)
+	base := context.WithoutCancel(start)
+	r.ctx, r.cancel = context.WithCancelCause(base)
+	r.answers, r.endAnswer = context.WithCancel(base)
+	r.intake, r.endIntake = context.WithCancel(base)
 	r.act.fire = func(ev Event) { _ = l.machine.Fire(ev, nil) } // refused once stopping: then the counter alone counts
 	r.ready = sync.OnceFunc(func() {
 		l.mu.Lock()
@@ -176,8 +179,8 @@ func (l *life) awaitReady(ctx context.Context, r *run) error {
 	}
 }
 
-// drive runs the body. A panic or runtime.Goexit in it ends the life with an error, never the process.
-func (l *life) drive(r *run) {
+// drive runs the body, and when the intake has ended the rest that it left. A panic or runtime.Goexit in them ends the life with an error, never the process.
+func (l *life) drive(r *run, body func(*run) error) {
 	err := errGoexit
 	defer func() {
 		if v := recover(); v != nil {
@@ -185,10 +188,15 @@ func (l *life) drive(r *run) {
 			err = pe
 			l.env.Logger.Error("worker panicked", "worker", l.name, "error", err, "stack", pe.Stack())
 		}
+		if rest := r.rest; err == nil && rest != nil {
+			r.rest = nil
+			context.AfterFunc(r.intake, func() { l.drive(r, rest) })
+			return
+		}
 		close(r.left)
 		l.finish(r, err, false)
 	}()
-	err = l.body(r)
+	err = body(r)
 }
 
 // finish ends a life: by its body's return, or without it (abandon), when the body ignores its context.
@@ -204,7 +212,7 @@ func (l *life) finish(r *run, err error, abandon bool) {
 		return
 	}
 	if abandon && !isClosed(r.left) {
-		n := max(r.act.inFlight.Load(), 1)
+		n := max(r.act.inFlight(), 1)
 		r.abandoned.Store(n)
 		l.abandoned.Add(n)
 	}
@@ -223,6 +231,7 @@ func (l *life) finish(r *run, err error, abandon bool) {
 		l.mustFire(EventStop, errReturned)
 		l.mustFire(EventHalt, nil)
 	}
+	r.endIntake()
 	r.cancel(nil)
 	r.endAnswer()
 	close(r.over)
@@ -288,10 +297,10 @@ func (l *life) Health() health.Report {
 func (l *life) Status() Status {
 	s := Status{
 		Name: l.name, Kind: l.kind, State: l.machine.State(), Since: l.machine.Since(),
-		Done: l.done.Load(), Failed: l.failed.Load(), Abandoned: l.abandoned.Load(),
+		Done: l.done.Load(), Failed: l.failed.Load(), Abandoned: l.abandoned.Load(), Paused: l.gate.paused(),
 	}
 	if r := l.cur.Load(); r != nil {
-		s.InFlight = r.act.inFlight.Load()
+		s.InFlight = r.act.inFlight()
 	}
 	l.noteMu.Lock()
 	s.LastError, s.LastErrorAt = l.lastEr, l.lastAt

@@ -2,6 +2,7 @@ package workers
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 
@@ -12,7 +13,33 @@ import (
 // when the stop is forced. It is ready when it first calls Session.Ready or Session.Begin. When fn returns nil the worker has ended; an
 // error or a panic is a failure, and the supervisor decides on a restart.
 func Loop(name string, fn func(ctx context.Context, s *Session) error) Worker {
-	w := &looper{newLife(name, "loop")}
+	return newLooper(name, "loop", fn)
+}
+
+// Listen makes a worker of a function that serves until it is told to stop: that holds a connection open, or waits for others to call. It
+// has the same Session as Loop and the same rules, but one: its work has no end, so a return before the stop is a failure also without an
+// error (ErrEnded), and the supervisor decides on a restart.
+func Listen(name string, fn func(ctx context.Context, s *Session) error) Worker {
+	w := newLooper(name, "listen", fn)
+	w.body = untilStopped(w.body)
+	return w
+}
+
+// ErrEnded is the failure of what should serve until it is told to stop and ended before, without an error of its own.
+var ErrEnded = errors.New("it ended before it was told to stop")
+
+func untilStopped(body func(*run) error) func(*run) error {
+	return func(r *run) error {
+		err := body(r)
+		if err == nil && r.intake.Err() == nil {
+			return ErrEnded
+		}
+		return err
+	}
+}
+
+func newLooper(name, kind string, fn func(context.Context, *Session) error) *looper {
+	w := &looper{newLife(name, kind)}
 	if fn == nil {
 		w.fault("the function is nil")
 	}
@@ -25,12 +52,12 @@ type looper struct{ *life }
 // Equip takes what the runtime lends.
 func (w *looper) Equip(env Env) error {
 	if env.Settings.Concurrency != nil {
-		w.fault("concurrency does not apply: a loop runs once")
+		w.fault("concurrency does not apply: the function runs once")
 	}
 	return w.life.Equip(env)
 }
 
-// Session is how a loop tells the runtime about itself. Its methods are safe for concurrent use.
+// Session is how a loop or a listener tells the runtime about itself. Its methods are safe for concurrent use.
 type Session struct {
 	l *life
 	r *run

@@ -43,7 +43,7 @@ type consumeOption func(*consumeOptions)
 
 func (f consumeOption) consume(o *consumeOptions) { f(o) }
 
-// Concurrency is how many tasks are handled at once (default 1; at least 1). platform.workers.<name>.concurrency overrides it.
+// Concurrency is how many tasks are handled at once (default 1; at least 1). platform.workers.<name>.concurrency overrides it, and Scaler both.
 func Concurrency(n int) ConsumeOption {
 	return consumeOption(func(o *consumeOptions) { o.concurrency = n })
 }
@@ -62,13 +62,15 @@ func Lease(d time.Duration) ConsumeOption {
 
 type timeoutOption time.Duration
 
-func (t timeoutOption) consume(o *consumeOptions) { o.timeout = time.Duration(t) }
-func (t timeoutOption) poll(o *pollOptions)       { o.timeout = time.Duration(t) }
+func (t timeoutOption) consume(o *consumeOptions)   { o.timeout = time.Duration(t) }
+func (t timeoutOption) poll(o *pollOptions)         { o.timeout = time.Duration(t) }
+func (t timeoutOption) schedule(o *scheduleOptions) { o.timeout = time.Duration(t) }
 
-// Timeout bounds one attempt of a handler or one poll through its context (default: none for handlers, one minute for polls).
+// Timeout bounds one attempt of a handler, one poll or one run of a schedule through its context (default: one minute for polls, none for the others).
 func Timeout(d time.Duration) interface {
 	ConsumeOption
 	PollOption
+	ScheduleOption
 } {
 	return timeoutOption(d)
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/plba/plba/health"
 	"github.com/plba/plba/tracing"
-	"go.opentelemetry.io/otel/attribute"
 )
 
 // Poll makes a worker that calls fn when it starts and then at the interval every (± 10 %, so that many instances do not beat in time),
@@ -18,6 +17,8 @@ import (
 // ctx carries a trace of its own, so that what fn publishes belongs to it. It is not cancelled by a graceful stop, only when the stop is
 // forced or after Timeout (default one minute). A panic in fn fails that call alone. The worker is degraded after a failed call and
 // unhealthy when there was no success within three intervals (at least 10 s).
+//
+// The worker is a Pauser: no call begins while it is paused, and one that fell due meanwhile is made on Resume.
 func Poll(name string, every time.Duration, fn func(ctx context.Context) (found int, err error), opts ...PollOption) Worker {
 	p := &poller{life: newLife(name, "poll"), every: every, fn: fn, opts: pollOptions{timeout: time.Minute}}
 	for _, o := range opts {
@@ -54,6 +55,17 @@ func (p *poller) Equip(env Env) error {
 	return p.life.Equip(env)
 }
 
+// Pause implements Pauser.
+func (p *poller) Pause() { p.pause() }
+
+// Resume implements Pauser. The time of the pause does not count as time without success.
+func (p *poller) Resume() {
+	if p.gate.paused() {
+		p.noteOK()
+		p.resume()
+	}
+}
+
 func (p *poller) loop(r *run) error {
 	p.noteOK()
 	r.ready()
@@ -65,7 +77,7 @@ func (p *poller) loop(r *run) error {
 			return nil
 		case <-timer.C:
 		}
-		if r.intake.Err() != nil {
+		if r.intake.Err() != nil || !p.gate.pass(r.intake.Done()) {
 			return nil
 		}
 		found, err := p.once(r)
@@ -77,42 +89,30 @@ func (p *poller) loop(r *run) error {
 	}
 }
 
-// once makes one call. A panic fails it; runtime.Goexit in fn ends the worker's life with an error (life.drive).
+// once makes one call. runtime.Goexit in fn ends the worker's life with an error (life.drive).
 func (p *poller) once(r *run) (found int, err error) {
-	r.act.begin()
-	ctx, end := p.env.Tracing.Create(r.ctx, "poll "+p.name, attribute.String("worker.name", p.name))
-	if p.opts.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, p.opts.timeout, &TimeoutError{p.name, p.opts.timeout})
-		defer cancel()
+	call := func(ctx context.Context) (err error) {
+		found, err = p.fn(ctx)
+		return err
 	}
-	err = errGoexit
-	defer func() {
-		if v := recover(); v != nil {
-			found, err = 0, NewPanicError(v)
-		}
+	settle := func(ctx context.Context, err error) {
 		if err == nil && found == 0 {
 			tracing.Idle(ctx)
 		}
-		p.settle(ctx, r, err)
-		end(err)
-	}()
-	return p.fn(ctx)
+		p.settle(ctx, err)
+	}
+	err = p.callOnce(r, "poll "+p.name, p.opts.timeout, call, settle)
+	return found, err
 }
 
-// settle books a call and what it says about the worker's health.
-func (p *poller) settle(ctx context.Context, r *run, err error) {
-	p.count(r, err)
+// settle notes what a call says about the worker's health.
+func (p *poller) settle(ctx context.Context, err error) {
 	if err == nil {
 		p.noteOK()
 		p.setHealth(health.Report{State: health.StateOK})
 		return
 	}
-	args := []any{"worker", p.name, "error", err}
-	if stack := stackOf(err); stack != "" {
-		args = append(args, "stack", stack)
-	}
-	p.env.Logger.WarnContext(ctx, "poll failed", args...)
+	p.warnFailed(ctx, "poll failed", err)
 	p.setHealth(health.Of(health.Degraded(err)))
 }
 
@@ -125,7 +125,8 @@ func (p *poller) noteOK() {
 // Health adds liveness: a poll that has not succeeded for three intervals is unhealthy, even if it hangs.
 func (p *poller) Health() health.Report {
 	rep := p.life.Health()
-	if s := p.machine.State(); s != Idle && s != Busy {
+	s := p.Status()
+	if s.State != Idle && s.State != Busy || s.Paused && s.InFlight == 0 {
 		return rep
 	}
 	p.okMu.Lock()

@@ -3,6 +3,7 @@ package workers_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	goruntime "runtime"
 	"strings"
 	"sync/atomic"
@@ -138,6 +139,7 @@ func TestDefinitionFaults(t *testing.T) {
 	q := openQueue[int](t, "q", 1)
 	for want, w := range map[string]workers.Worker{
 		"the function is nil":                   workers.Loop("w", nil),
+		"address \"9000\" is not host:port":     workers.Serve("w", "9000", http.NotFoundHandler()),
 		"the interval must be more than 0":      workers.Poll("w", 0, func(context.Context) (int, error) { return 0, nil }),
 		"the timeout must not be negative":      workers.Poll("w", 1, func(context.Context) (int, error) { return 0, nil }, workers.Timeout(-1)),
 		"the queue is nil":                      workers.Consume("w", nil, workers.Func(func(context.Context, int) error { return nil })),
@@ -148,6 +150,11 @@ func TestDefinitionFaults(t *testing.T) {
 		err := w.(workers.Equipped).Equip(workers.Env{})
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), `worker "w"`) {
 			t.Errorf("%q: got %v", want, err)
+		}
+	}
+	for _, w := range []workers.Worker{workers.Listen("w", nil), workers.Serve("w", ":0", nil)} {
+		if err := w.(workers.Equipped).Equip(workers.Env{}); err == nil || !strings.Contains(err.Error(), "is nil") {
+			t.Errorf("%s: got %v", w.Status().Kind, err)
 		}
 	}
 	if err := loop("w").(workers.Equipped).Equip(workers.Env{Settings: workers.Settings{Concurrency: new(3)}}); err == nil {

@@ -37,8 +37,12 @@ func (s *slot[T]) work() {
 			k.replace(s)
 		}
 	}()
-	for k.takeScout(s) {
-		batch := k.c.receive(k.r, k.batch())
+	for {
+		ctx, ok := k.takeScout(s)
+		if !ok {
+			break
+		}
+		batch := k.c.receive(ctx, k.batch())
 		s.take(batch)
 		k.found(len(batch) > 0)
 		s.handleAll(batch)
@@ -75,7 +79,7 @@ func (s *slot[T]) handleAll(batch []queue.Delivery[T]) {
 			s.crew.notePace(time.Since(began), next)
 		}
 	}()
-	for next < len(batch) && (next == 0 || s.crew.r.intake.Err() == nil) {
+	for next < len(batch) && !s.crew.yield.Load() && (next == 0 || s.crew.r.intake.Err() == nil) {
 		d := batch[next]
 		next++
 		s.handle(d)

@@ -2,6 +2,7 @@ package workers
 
 import (
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/plba/plba/fsm"
@@ -33,8 +34,10 @@ const (
 	EventFail  Event = "fail"  // anything but stopped → stopped, with a cause
 )
 
-// Lifecycle gives the table that every worker obeys. The table is immutable.
-func Lifecycle() *fsm.Table[State, Event] {
+// Lifecycle gives the table that every worker obeys. The table is immutable, and one for all.
+func Lifecycle() *fsm.Table[State, Event] { return lifecycle() }
+
+var lifecycle = sync.OnceValue(func() *fsm.Table[State, Event] {
 	return fsm.MustNew("worker", Stopped,
 		fsm.Edge[State, Event]{Event: EventStart, From: []State{Stopped}, To: Starting},
 		fsm.Edge[State, Event]{Event: EventReady, From: []State{Starting}, To: Idle},
@@ -44,7 +47,7 @@ func Lifecycle() *fsm.Table[State, Event] {
 		fsm.Edge[State, Event]{Event: EventHalt, From: []State{Stopping}, To: Stopped},
 		fsm.Edge[State, Event]{Event: EventFail, From: []State{Starting, Idle, Busy, Stopping}, To: Stopped},
 	)
-}
+})
 
 // Transition is one move of a worker's machine, as histories and observers see it.
 type Transition struct {

@@ -33,16 +33,18 @@ type Worker interface {
 // Status is what a worker is doing right now. It is not its health.
 type Status struct {
 	Name        string    `json:"name"`
-	Kind        string    `json:"kind"` // consume, poll, loop, or what an author's own worker says
+	Kind        string    `json:"kind"` // consume, poll, schedule, listen, serve, loop, or what an author's own worker says
 	State       State     `json:"state"`
 	Since       time.Time `json:"since,omitzero"`
 	InFlight    int64     `json:"in_flight"`
-	Done        uint64    `json:"done"`   // tasks, polls or pieces of work finished, over all lives
-	Failed      uint64    `json:"failed"` // the same, failed
-	Concurrency int       `json:"concurrency,omitempty"`
-	Abandoned   int64     `json:"abandoned,omitempty"` // calls of an earlier life that have not returned yet
-	Restarts    uint64    `json:"restarts"`            // by the supervisor
+	Done        uint64    `json:"done"`                  // tasks, polls or pieces of work finished, over all lives
+	Failed      uint64    `json:"failed"`                // the same, failed
+	Concurrency int       `json:"concurrency,omitempty"` // the present target, see Scaler
+	Paused      bool      `json:"paused,omitempty"`      // by Pauser
+	Abandoned   int64     `json:"abandoned,omitempty"`   // calls of an earlier life that have not returned yet
+	Restarts    uint64    `json:"restarts"`              // by the supervisor
 	NextRestart time.Time `json:"next_restart,omitzero"`
+	NextRun     time.Time `json:"next_run,omitzero"` // of a schedule: the instant that is due next
 	LastError   string    `json:"last_error,omitempty"`
 	LastErrorAt time.Time `json:"last_error_at,omitzero"`
 }
@@ -56,7 +58,8 @@ type Receipt struct {
 
 // Settings is what an operator may say of a worker in platform.workers, without a new build. It overrides the code.
 type Settings struct {
-	// Concurrency is how many tasks a consumer handles at once, at least 1; nil keeps what the code says.
+	// Concurrency is how many tasks a consumer handles at once, at least 1; nil keeps what the code says. A change at run time (Scaler)
+	// overrides it until the process ends.
 	Concurrency *int `koanf:"concurrency"`
 }
 
