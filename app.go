@@ -26,6 +26,6 @@ func (o *options) build(m Module) (*App, error) {
 	return &App{a}, nil
 }
 
-// Run starts the application and stops it, within the configured budget, when ctx is done or a module called RequestStop. It returns a *StartError,
-// ErrNotClean, or nil. The application cannot be started again after it.
+// Run starts the application and stops it, within the configured budget, when ctx is done, a module called RequestStop or, with
+// platform.exit_on_critical_failure, a critical worker was given up. It returns a *StartError, a *CriticalError, ErrNotClean, or nil. The application cannot be started again after it.
 func (a *App) Run(ctx context.Context) error { return a.App.Run(ctx, nil) }

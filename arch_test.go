@@ -54,6 +54,7 @@ var keepers = map[string][]string{
 	"github.com/looplab/fsm":        {"fsm"},
 	"github.com/knadh/koanf":        {"config"},
 	"github.com/sourcegraph/conc":   {"workers", "pipeline"},
+	"github.com/robfig/cron":        {"workers"},
 	"github.com/danielgtaylor/huma": {"control"},
 	"go.opentelemetry.io/otel/sdk":  {"tracing"},
 	"modernc.org/sqlite":            {"examples/..."},

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -24,7 +25,7 @@ const closeTimeout = 5 * time.Second
 // The exit codes of Main.
 const (
 	ExitClean  = 0 // nothing was forced, lost or abandoned
-	ExitFailed = 1 // a start failed, or the stop was not clean
+	ExitFailed = 1 // a start failed, the stop was not clean, or a critical worker was given up with platform.exit_on_critical_failure
 	ExitUsage  = 2 // bad configuration or usage; nothing was started
 	// 128 + n: forced by signal n (130 SIGINT, 143 SIGTERM)
 )
@@ -32,6 +33,8 @@ const (
 // Main runs the application as a program: it reads the flags -config FILE (repeatable), -check, -print-graph, -print-openapi, -version and those of
 // WithFlags, the environment (PLBA_SECTION__KEY), starts the application, stops it on SIGTERM or SIGINT (a second signal forces, a third exits at once),
 // prints the receipt, and exits with one of the exit codes above. It does not return.
+//
+// Started by systemd as a service of Type=notify (NOTIFY_SOCKET is set), it says when it is ready and when it stops, and feeds the watchdog (WATCHDOG_USEC).
 func Main(m Module, opts ...Option) {
 	signals := make(chan os.Signal, 3)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -149,9 +152,14 @@ func (p *program) serve(app *App) int {
 	handled := make(chan int)
 	go func() { handled <- p.handleSignals(app, cancel, over) }()
 
-	err := app.App.Run(ctx, func(r Receipt) { fmt.Fprint(p.stderr, r) })
+	var watchdog sync.WaitGroup
+	systemd := newNotifier(p.environ, os.Getpid(), app.Logger())
+	watchdog.Go(func() { systemd.keepAlive(over) })
+
+	err := app.App.Run(ctx, func(r Receipt) { fmt.Fprint(p.stderr, r) }, runtime.OnStarted(systemd.started), runtime.OnStopping(systemd.stopping))
 	close(over)
 	forcedBy := <-handled
+	watchdog.Wait()
 	cancel(nil)
 	if cerr := closeApp(app); err == nil {
 		err = cerr

@@ -213,3 +213,17 @@ func write(t *testing.T, path, text string) {
 		t.Fatal(err)
 	}
 }
+
+func TestExitCodeOfACriticalFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProgram()
+		code := p.run(testModule(func(r *Registry) error {
+			r.Worker(workers.Loop("feed", func(_ context.Context, s *workers.Session) error { s.Ready(); return errors.New("no feed") }), Critical())
+			return nil
+		}), []Option{WithoutControlListener(), WithSetting("platform.exit_on_critical_failure", true)})
+		const why = `critical worker "feed" was given up after 5 restarts within 1m0s: no feed`
+		if code != ExitFailed || strings.Count(p.err.String(), "clean ("+why+")") != 1 || !strings.HasSuffix(p.err.String(), "\n"+why+"\n") {
+			t.Errorf("code %d\n%s", code, p.err.String())
+		}
+	})
+}

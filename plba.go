@@ -2,6 +2,7 @@ package plba
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/plba/plba/pipeline"
 	"github.com/plba/plba/queue"
@@ -19,6 +20,10 @@ type (
 	FaultError = runtime.FaultError
 	// StartError says what did not start.
 	StartError = runtime.StartError
+	// CriticalError is what Run returns when platform.exit_on_critical_failure is set and a critical worker was given up.
+	CriticalError = runtime.CriticalError
+	// ServiceError says that nobody has provided the service that Use asked for.
+	ServiceError = runtime.ServiceError
 	// StateError says that a start or stop does not apply in the present state.
 	StateError = runtime.StateError
 )
@@ -39,6 +44,13 @@ func Modules(ms ...Module) Module { return runtime.Modules(ms...) }
 // Section decodes the top-level section name of the configuration strictly into a T: unknown keys, wrong types and bare numbers for durations are
 // faults with file:line. SetDefaults() on *T runs before, Validate() error after. Return the error from Register.
 func Section[T any](r *Registry, name string) (T, error) { return runtime.Section[T](r, name) }
+
+// Provide gives v to modules that register later; they find it with Use, by the type T. It is for modules that are written apart and put together by Modules:
+// within one module a variable does it, and what main makes is best handed to the constructors of the modules.
+func Provide[T any](r *Registry, v T) { runtime.Provide(r, v) }
+
+// Use gives the T that a module which registered before has provided, else a *ServiceError: return it from Register, or go on if the module can do without.
+func Use[T any](r *Registry) (T, error) { return runtime.Use[T](r) }
 
 // Queue gives the queue name with payloads of T; platform.queues.<name> chooses the engine (default memory). The same name and T are the same
 // queue, from whichever module; another T is a fault.
@@ -72,5 +84,20 @@ func Critical() interface {
 	return runtime.Critical()
 }
 
+// After makes a worker or a resource start after others and stop before them, in whatever order they were registered.
+func After(names ...string) interface {
+	runtime.WorkerOption
+	runtime.ResourceOption
+} {
+	return runtime.After(names...)
+}
+
 // Restart sets the restart policy of a worker: OnFailure (default), Always or Never.
+// platform.workers.<name>.restart overrides it.
 func Restart(p runtime.RestartPolicy) runtime.WorkerOption { return runtime.Restart(p) }
+
+// RestartLimit sets after how many restarts within which time a worker is given up (default 5 within a minute). platform.workers.<name>.max_restarts and
+// restart_window override it.
+func RestartLimit(restarts int, within time.Duration) runtime.WorkerOption {
+	return runtime.RestartLimit(restarts, within)
+}

@@ -12,11 +12,12 @@ import (
 
 // Change is a component, or the whole, that went from one state to another.
 type Change struct {
-	Name     string // of the component; empty for the whole
-	Critical bool   // whether the component is critical; false for the whole
-	From, To State
-	Reason   string // why it is not ok now; empty when it is
-	At       time.Time
+	Name     string    `json:"name,omitempty"` // of the component; empty for the whole
+	Critical bool      `json:"critical"`       // whether the component is critical; false for the whole
+	From     State     `json:"from"`
+	To       State     `json:"to"`
+	Reason   string    `json:"reason,omitempty"` // why it is not ok now; empty when it is
+	At       time.Time `json:"at"`
 }
 
 // Registry collects how the parts of an application are. All methods are safe
@@ -158,6 +159,13 @@ func (r *Registry) record(e *entry, result Report) {
 	r.mu.Lock()
 	e.report = e.report.follow(result, now)
 	r.mu.Unlock()
+	r.Look()
+}
+
+// Look asks the registry to look for changes soon instead of within a second: for a
+// source that knows it has changed, so that a short change is not missed. It does
+// not wait for that. While the registry does not run, nothing changes.
+func (r *Registry) Look() {
 	select {
 	case r.wake <- struct{}{}:
 	default: // what is to be observed already includes this

@@ -224,3 +224,39 @@ func TestHungChangeCallback(t *testing.T) {
 		}
 	})
 }
+
+// A source that says it has changed is looked at before the next second.
+func TestLookSeesAShortChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		state := make(chan health.State, 1)
+		current := health.StateOK
+		var seen []string
+		r := health.NewRegistry(nil, func(c health.Change) { seen = append(seen, c.Name+" "+string(c.To)) })
+		if err := r.Source("worker", false, func() health.Report {
+			select {
+			case current = <-state:
+			default:
+			}
+			return health.Report{State: current}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		for _, s := range []health.State{health.StateDegraded, health.StateOK} {
+			state <- s
+			r.Look()
+			synctest.Wait()
+		}
+		if err := r.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r.Look() // does nothing, and does not block
+		r.Look()
+		if want := []string{"worker degraded", " degraded", "worker ok", " ok"}; !slices.Equal(seen, want) {
+			t.Errorf("seen %q, want %q", seen, want)
+		}
+	})
+}

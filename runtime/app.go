@@ -36,6 +36,7 @@ type App struct {
 	drivers  []queue.Driver
 	channels []Channel
 	health   *health.Registry
+	changes  healthHistory
 	machine  *fsm.Machine[State, Event]
 	observer func(worker string, t workers.Transition)
 
@@ -48,7 +49,8 @@ type App struct {
 	startedAt   atomic.Pointer[time.Time] // end of the last successful start
 	lastReceipt atomic.Pointer[Receipt]   // of the last stop or roll-back
 
-	stopAsk  chan string // RequestStop; holds one
+	failure  atomic.Pointer[CriticalError] // the first one since the last Start; only with exit_on_critical_failure
+	stopAsk  chan string                   // RequestStop; holds one
 	stopOnce sync.Once
 }
 
@@ -56,14 +58,16 @@ type App struct {
 type platformConfig struct {
 	Shutdown struct {
 		Timeout time.Duration `koanf:"timeout"`
+		Delay   time.Duration `koanf:"delay"`
 	} `koanf:"shutdown"`
 	Start struct {
 		Timeout time.Duration `koanf:"timeout"`
 	} `koanf:"start"`
-	Tracing tracing.Config `koanf:"tracing"`
+	ExitOnCriticalFailure bool           `koanf:"exit_on_critical_failure"`
+	Tracing               tracing.Config `koanf:"tracing"`
 }
 
-// SetDefaults gives a stop and every single start 30 s.
+// SetDefaults gives a stop and every single start 30 s, and a stop no delay.
 func (p *platformConfig) SetDefaults() {
 	p.Shutdown.Timeout = 30 * time.Second
 	p.Start.Timeout = 30 * time.Second
@@ -74,6 +78,13 @@ func (p *platformConfig) Validate() error {
 	var errs []error
 	if p.Shutdown.Timeout < 0 {
 		errs = append(errs, fmt.Errorf("shutdown.timeout must not be negative (0 waits for ever), not %s", p.Shutdown.Timeout))
+	}
+	limit, delay := p.Shutdown.Timeout, p.Shutdown.Delay
+	switch forced := limit - graceOf(limit); {
+	case delay < 0:
+		errs = append(errs, fmt.Errorf("shutdown.delay must not be negative, not %s", delay))
+	case limit > 0 && delay >= forced:
+		errs = append(errs, fmt.Errorf("shutdown.delay of %s leaves nothing of shutdown.timeout %s for the stop: what runs is cancelled after %s", delay, limit, forced))
 	}
 	if p.Start.Timeout <= 0 {
 		errs = append(errs, fmt.Errorf("start.timeout must be more than 0, not %s", p.Start.Timeout))
@@ -96,7 +107,7 @@ func New(m Module, opts ...Option) (*App, error) {
 	f := &a.reg.faults
 	a.configure(&o)
 	a.observability(&o)
-	a.health = health.NewRegistry(a.log, nil)
+	a.health = health.NewRegistry(a.log, a.changes.add)
 	a.reg.module(m)
 	a.bind(&o)
 	if err := f.err(); err != nil {
@@ -159,6 +170,7 @@ func (a *App) newLogger(w io.Writer) (*slog.Logger, error) {
 // bind checks what was registered against the configuration and the linked engines.
 func (a *App) bind(o *options) {
 	f := &a.reg.faults
+	a.reg.order()
 	for _, b := range a.reg.queues {
 		f.add(a.bindQueue(b))
 	}
@@ -212,6 +224,12 @@ func (a *App) RequestStop(reason string) {
 	case a.stopAsk <- reason:
 	default:
 	}
+}
+
+// fail asks for the end of the Run under way and lets it return err.
+func (a *App) fail(err *CriticalError) {
+	a.failure.CompareAndSwap(nil, err)
+	a.RequestStop(err.Error())
 }
 
 // StopRequested delivers the reason of a RequestStop, once.

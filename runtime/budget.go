@@ -10,6 +10,9 @@ import (
 // forceGrace is how long a cancelled handler has before it is abandoned; in a stop with a limit it is at most a fifth of that.
 const forceGrace = 5 * time.Second
 
+// graceOf is the grace in a stop with that limit.
+func graceOf(limit time.Duration) time.Duration { return min(forceGrace, limit/5) }
+
 var (
 	errBudget = errors.New("the stop budget is used up")
 	errForce  = errors.New("the stop was forced")
@@ -45,7 +48,7 @@ func newBudget(ctx context.Context, limit time.Duration, force bool) *budget {
 		limit = time.Until(deadline)
 	}
 	if limit > 0 {
-		b.grace = min(forceGrace, limit/5)
+		b.grace = graceOf(limit)
 		b.after(limit-b.grace, func() { b.force(errBudget) })
 	}
 	b.unlink = context.AfterFunc(ctx, func() { b.force(context.Cause(ctx)) }) // at once when it has ended already
@@ -87,6 +90,16 @@ func (b *budget) await(all ...chan struct{}) {
 		case <-b.soft.Done():
 			return
 		}
+	}
+}
+
+// pause waits for d, or until soft ends.
+func (b *budget) pause(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-b.soft.Done():
 	}
 }
 

@@ -24,24 +24,49 @@
 // order of their registration, each within platform.start.timeout. A critical worker or any other part that fails rolls back what was started,
 // in reverse, and Start says which and why. Another worker that fails is retried in the background and makes the application degraded.
 //
+// After puts a worker or resource behind others wherever they were registered, and lets it stop before them. It orders, and is no condition: what comes first
+// and is not critical may have failed. Unknown names and circles are faults of registration.
+//
 // A start that ignores the end of its context is left behind a second later. What it opens after all is closed again, and until it has returned the
 // same resource is not started anew. Control channels that an earlier stop kept stay up when a start fails.
+//
+// # Services
+//
+// Provide hands a value to modules that register later, and Use finds it by its type: for modules that are written apart. A service that nobody provides, one
+// that a later module provides, one provided twice and a nil are faults of registration that name the modules.
+//
+// # Settings of workers
+//
+// What platform.workers.<name> says wins over the options in the code, and they win over the defaults, each key by itself. A change at run time (concurrency,
+// pause) wins over all three and lasts until the process ends. The supervisor reads restart (on-failure, always, never), max_restarts and restart_window; the
+// other keys are the worker's (concurrency). A key that neither knows is a fault with file:line.
 //
 // # Supervision
 //
 // Each worker has a supervisor that waits for the end of its life. After a failure (or, with Restart(Always), any end) it starts the worker
-// again after 1 s, 2 s, 4 s … 1 min ± 20 %, counted anew after a quiet minute; after five restarts within a minute it gives up and the worker
-// stays stopped: a critical one makes the application unhealthy, another degraded.
+// again after 1 s, 2 s, 4 s … 1 min ± 20 %, counted anew after a quiet minute; after five restarts within a minute (RestartLimit) it gives up and the worker
+// stays stopped: a critical one makes the application unhealthy, another degraded. With platform.exit_on_critical_failure a critical one that is given up
+// also stops the application gracefully, and Run returns a *CriticalError (exit code 1). Who calls Start and Stop instead of Run hears of it by StopRequested.
 //
 // # Stop
 //
-// One budget for all (platform.shutdown.timeout, 30 s). Sources stop first. Consumers of durable queues finish what they have in flight; consumers of volatile
+// One budget for all (platform.shutdown.timeout, 30 s). Readiness ends at once. With platform.shutdown.delay everything else goes on for so long, so that a load
+// balancer sees the change and sends nothing more before the listeners close; the delay is part of the budget, Force ends it, and a start that is rolled back or
+// interrupted has none, since it was never ready. Sources stop first. Consumers of durable queues finish what they have in flight; consumers of volatile
 // queues go on until every volatile queue is empty and nothing is in flight, so that whatever a draining handler still publishes is handled too, in whatever
 // order the queues feed each other. Tasks of volatile queues whose time has not come (scheduled, retrying) are not waited for; they are counted as lost. Then
 // control channels, health checks, resources and queues follow in reverse.
 //
+// After counts for more than these groups: a worker that others come after stops when they have stopped, so a loop that keeps something for a consumer outlives
+// it.
+//
 // Near the end of the budget the contexts of handlers are cancelled with task.ErrForced; what ignores that is abandoned. Resources are closed in any case, within
 // a last grace of at most 5 s. The Receipt names what was forced, abandoned, lost or did not close.
+//
+// # Health
+//
+// Health sums up workers, resources and checks as package health says; HealthHistory keeps the last 100 changes with their causes. Checks tell of a
+// change when they have run, the supervisor of a failure, a restart and a giving up at once; what workers report of themselves is looked at every second.
 //
 // # Foreign code
 //

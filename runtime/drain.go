@@ -11,16 +11,24 @@ import (
 
 // stopWorkers stops workers in three groups. Sources come first. Consumers of durable queues then finish what they have in flight and leave the rest where
 // it is. Consumers of volatile queues go on all the while, because whatever the others still publish would be lost without them; they stop when their queues
-// are empty. Within a group workers stop at once, or in turn, the last one first.
+// are empty. Within a group workers stop at once, or in turn, the last one first. A worker that others come after stops when they have stopped.
 //
 // Nobody waits for his turn any longer when soft ends: from then on all are forced, and all have the same grace.
 func (a *App) stopWorkers(up []*supervised, b *budget, inTurn bool) []WorkerReceipt {
 	receipts := make([]WorkerReceipt, len(up))
+	stopped := make(map[string]chan struct{}, len(up))
+	followers := followersOf(up)
 	var all sync.WaitGroup
 	stop := func(s *supervised) (done chan struct{}) {
+		var first []chan struct{} // all of them are on their way: a follower starts later and is in no later group
+		for _, f := range followers[s.w.Name()] {
+			first = append(first, stopped[f.w.Name()])
+		}
 		done = make(chan struct{})
+		stopped[s.w.Name()] = done
 		all.Go(func() {
 			defer close(done)
+			b.await(first...)
 			receipts[slices.Index(up, s)] = s.stop(b.soft, b.hard)
 		})
 		return done
@@ -34,35 +42,73 @@ func (a *App) stopWorkers(up []*supervised, b *budget, inTurn bool) []WorkerRece
 		}
 		b.await(stops...)
 	}
-	sources, durable, volatile := a.byRole(up)
-	stopGroup(sources)
-	stopGroup(durable)
+	groups, volatile := a.stopGroups(up, followers)
+	stopGroup(groups[sources])
+	stopGroup(groups[durableConsumers])
 	a.drain(b.soft, volatile)
-	stopGroup(volatile)
+	stopGroup(groups[volatileConsumers])
 	all.Wait()
 	return receipts
 }
 
-// byRole parts the workers: sources find work, consumers of durable queues leave work where it is, consumers of volatile queues must finish it.
-func (a *App) byRole(up []*supervised) (sources, durable, volatile []*supervised) {
+// followersOf gives for each name the workers that come after it.
+func followersOf(up []*supervised) map[string][]*supervised {
+	followers := map[string][]*supervised{}
 	for _, s := range up {
-		c, ok := s.w.(workers.Consumer)
-		switch {
-		case !ok:
-			sources = append(sources, s)
-		case a.queue(c.QueueName()) != nil && a.queue(c.QueueName()).volatile():
-			volatile = append(volatile, s)
-		default:
-			durable = append(durable, s)
+		for _, name := range s.after {
+			followers[name] = append(followers[name], s)
 		}
 	}
-	return sources, durable, volatile
+	return followers
+}
+
+// role is the group in which a worker stops: sources find work, consumers of durable queues leave work where it is, consumers of volatile queues must
+// finish it.
+type role int
+
+const (
+	sources role = iota
+	durableConsumers
+	volatileConsumers
+	roles // how many there are
+)
+
+// stopGroups parts the workers by their roles, and keeps a worker that others come after as long as the last of them. volatile are the consumers that have
+// something to finish. Groups keep the order of the start.
+func (a *App) stopGroups(up []*supervised, followers map[string][]*supervised) (groups [roles][]*supervised, volatile []*supervised) {
+	in := make(map[*supervised]role, len(up))
+	for _, s := range slices.Backward(up) { // followers are later in up
+		in[s] = a.role(s)
+		if in[s] == volatileConsumers {
+			volatile = append(volatile, s)
+		}
+		for _, f := range followers[s.w.Name()] {
+			in[s] = max(in[s], in[f])
+		}
+	}
+	for _, s := range up {
+		groups[in[s]] = append(groups[in[s]], s)
+	}
+	return groups, volatile
+}
+
+func (a *App) role(s *supervised) role {
+	c, ok := s.w.(workers.Consumer)
+	switch {
+	case !ok:
+		return sources
+	case a.queue(c.QueueName()) != nil && a.queue(c.QueueName()).volatile():
+		return volatileConsumers
+	default:
+		return durableConsumers
+	}
 }
 
 const drainInterval = 5 * time.Millisecond
 
 // drain waits until the volatile queues that have a live consumer hold nothing ready and nothing running, twice in a row with nothing published
-// between: so that a task which a handler passes on between two looks is not missed. Tasks whose time has not come (scheduled, retrying) are not waited for.
+// between: so that a task which a handler passes on between two looks is not missed. Tasks whose time has not come (scheduled, retrying) are not waited for, nor
+// those that only a paused consumer would take.
 func (a *App) drain(soft context.Context, consumers []*supervised) {
 	if len(consumers) == 0 {
 		return
@@ -89,7 +135,8 @@ func (a *App) drain(soft context.Context, consumers []*supervised) {
 func (a *App) volatileActivity(ctx context.Context, consumers []*supervised) (published int64, quiet bool) {
 	quiet = true
 	for _, s := range consumers {
-		if s.w.Status().State == workers.Stopped {
+		ws := s.w.Status()
+		if ws.State == workers.Stopped {
 			continue // nobody would handle what is there
 		}
 		st, err := a.QueueStats(ctx, s.w.(workers.Consumer).QueueName())
@@ -97,7 +144,7 @@ func (a *App) volatileActivity(ctx context.Context, consumers []*supervised) (pu
 			continue
 		}
 		published += st.Published
-		quiet = quiet && st.Ready == 0 && st.Running == 0
+		quiet = quiet && (st.Ready == 0 || ws.Paused) && st.Running == 0
 	}
 	return published, quiet
 }

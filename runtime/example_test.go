@@ -88,3 +88,67 @@ platform:
 	// greeter.yaml:2: unknown key "greeter.greetings" (did you mean "greeting"?)
 	// greeter.yaml:5: platform.shutdown.timeout: wants a duration with its unit, got the number 30 without one (write "30s" for seconds)
 }
+
+// door is a resource that tells when it opens and closes.
+func door(r *runtime.Registry, name string, opts ...runtime.ResourceOption) {
+	r.Resource(name,
+		func(context.Context) error { fmt.Println(name, "opened"); return nil },
+		func(context.Context) error { fmt.Println(name, "closed"); return nil }, opts...)
+}
+
+// After counts for more than the order of registration.
+func ExampleAfter() {
+	m := module{"house", func(r *runtime.Registry) error {
+		door(r, "room", runtime.After("hall"))
+		door(r, "hall")
+		return nil
+	}}
+	app, err := runtime.New(m, runtime.WithLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx := context.Background()
+	fmt.Println(app.Start(ctx))
+	receipt, err := app.Stop(ctx)
+	fmt.Println(receipt.Clean, err)
+	// Output:
+	// hall opened
+	// room opened
+	// <nil>
+	// room closed
+	// hall closed
+	// true <nil>
+}
+
+// rates is all that billing wants to know of whoever has the exchange rates.
+type rates interface{ Rate(currency string) float64 }
+
+type fixedRates map[string]float64
+
+func (r fixedRates) Rate(currency string) float64 { return r[currency] }
+
+// One module provides what another uses; neither knows the other.
+func ExampleProvide() {
+	bank := module{"bank", func(r *runtime.Registry) error {
+		runtime.Provide[rates](r, fixedRates{"EUR": 1.08})
+		return nil
+	}}
+	billing := module{"billing", func(r *runtime.Registry) error {
+		rates, err := runtime.Use[rates](r)
+		if err != nil {
+			return err
+		}
+		fmt.Println(rates.Rate("EUR"))
+		return nil
+	}}
+	quietly := runtime.WithLogger(slog.New(slog.DiscardHandler))
+	_, err := runtime.New(runtime.Modules(bank, billing), quietly)
+	fmt.Println(err)
+	_, err = runtime.New(runtime.Modules(billing, bank), quietly)
+	fmt.Println(err)
+	// Output:
+	// 1.08
+	// <nil>
+	// module "billing": the service runtime_test.rates is provided by module "bank", which registers later: put that first
+}

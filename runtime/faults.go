@@ -81,5 +81,17 @@ func (e *StartError) Error() string {
 }
 func (e *StartError) Unwrap() error { return e.Err }
 
+// CriticalError is what Run returns when platform.exit_on_critical_failure is set and a critical worker was given up.
+type CriticalError struct {
+	Worker string
+	Why    string // "after 5 restarts within 1m0s"
+	Err    error  // the last failure; nil when a worker with Restart(Always) ended cleanly too often
+}
+
+func (e *CriticalError) Error() string {
+	return fmt.Sprintf("critical worker %q was given up %s: %s", e.Worker, e.Why, reason(e.Err))
+}
+func (e *CriticalError) Unwrap() error { return e.Err }
+
 // ErrNotClean is what Run returns when a stop forced, lost or abandoned something, or a part failed to stop.
 var ErrNotClean = errors.New("the stop was not clean")

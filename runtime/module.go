@@ -59,6 +59,7 @@ func (r *Registry) module(m Module) {
 		return
 	}
 	r.modules[name] = true
+	r.current = name
 	defer func() {
 		if v := recover(); v != nil {
 			r.fail(fmt.Errorf("module %q: Register: %w", name, panicked(r.app.log, fmt.Sprintf("Register of module %q", name), v)))
@@ -85,6 +86,15 @@ func (r *Registry) failIn(module string, err error) {
 	case errors.As(err, &fault):
 		r.fail(err)
 	default:
-		r.fail(fmt.Errorf("module %q: %w", module, err))
+		r.fail(&moduleError{module, err})
 	}
 }
+
+// moduleError says in which module a Register failed. Its text is made when it is read: a *ServiceError knows more once all modules have registered.
+type moduleError struct {
+	module string
+	err    error
+}
+
+func (e *moduleError) Error() string { return fmt.Sprintf("module %q: %v", e.module, e.err) }
+func (e *moduleError) Unwrap() error { return e.err }

@@ -94,7 +94,7 @@ func (f stopOption) stop(o *stopOptions) { f(o) }
 // KeepChannels leaves control channels up, so that a start can be asked for through them.
 func KeepChannels() StopOption { return stopOption(func(o *stopOptions) { o.keepChannels = true }) }
 
-// Force cancels the contexts of handlers at once instead of waiting for them. Given to a second Stop, it forces the one under way.
+// Force cancels the contexts of handlers at once instead of waiting for them or for platform.shutdown.delay. Given to a second Stop, it forces the one under way.
 func Force() StopOption { return stopOption(func(o *stopOptions) { o.force = true }) }
 
 // Reason is shown in the log and in the receipt.

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"reflect"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/plba/plba/config"
@@ -24,16 +26,24 @@ type Registry struct {
 	incomplete bool // a Register failed: what is missing may be missing because of that
 
 	modules   map[string]bool
+	current   string // the module that registers
 	workers   []*supervised
 	resources []*resource
 	checks    []health.Check
 	queues    []*boundQueue
-	names     map[string]string // worker and resource and check names, to what they name
-	extra     map[any][]any
+
+	startWorkers   []*supervised // in the order of their start
+	startResources []*resource
+
+	names map[string]string // worker and resource and check names, to what they name
+	extra map[any][]any
+
+	services map[reflect.Type]service
+	missing  []*ServiceError // what Use did not find
 }
 
 func newRegistry(a *App) *Registry {
-	return &Registry{app: a, modules: map[string]bool{}, names: map[string]string{}, extra: map[any][]any{}}
+	return &Registry{app: a, modules: map[string]bool{}, names: map[string]string{}, extra: map[any][]any{}, services: map[reflect.Type]service{}}
 }
 
 // WorkerOption, HealthOption and ResourceOption keep options where they belong.
@@ -69,23 +79,6 @@ func (e every) check(c *health.Check) { c.Every = time.Duration(e) }
 // Every sets the interval of a health check (default 10 s).
 func Every(d time.Duration) HealthOption { return every(d) }
 
-// RestartPolicy says when the supervisor starts a worker again whose life has ended by itself.
-type RestartPolicy uint8
-
-const (
-	// OnFailure restarts after an error or a panic (default).
-	OnFailure RestartPolicy = iota
-	// Always restarts after a clean return too.
-	Always
-	// Never leaves the worker stopped.
-	Never
-)
-
-func (p RestartPolicy) worker(s *supervised) { s.policy = p }
-
-// Restart sets the restart policy of a worker.
-func Restart(p RestartPolicy) WorkerOption { return p }
-
 var nameRule = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,99}$`)
 
 // claimName refuses bad and duplicate names of workers, resources and checks: they share one list, because health shows them side by side.
@@ -102,7 +95,7 @@ func (r *Registry) claimName(kind, name string) bool {
 	return true
 }
 
-// Worker registers a worker. Workers start in the order of their registration.
+// Worker registers a worker. Workers start in the order of their registration, unless After says otherwise.
 func (r *Registry) Worker(w workers.Worker, opts ...WorkerOption) {
 	if isNil(w) {
 		r.faults.addf("a worker is nil (%s)", r.lastWorker())
@@ -116,22 +109,26 @@ func (r *Registry) Worker(w workers.Worker, opts ...WorkerOption) {
 	for _, o := range opts {
 		o.worker(s)
 	}
-	r.equip(w)
+	r.equip(s)
 	r.workers = append(r.workers, s)
 }
 
-// equip hands a worker what platform.workers says of it and what the runtime lends.
-func (r *Registry) equip(w workers.Worker) {
+// equip gives a worker and its supervisor what platform.workers says of them, and what the runtime lends.
+func (r *Registry) equip(s *supervised) {
+	w := s.w
 	path := "platform/workers/" + w.Name()
+	own := r.app.cfg.Keys(path)
+	own = slices.DeleteFunc(own, func(key string) bool { return slices.Contains(restartKeys, key) })
+	r.faults.add(s.configure(r.app.cfg, path, own))
 	e, ok := w.(workers.Equipped)
 	if !ok {
-		if len(r.app.cfg.Keys(path)) > 0 {
-			r.faults.add(r.app.fault(path, fmt.Sprintf("worker %q takes no settings", w.Name()), "remove them"))
+		for _, key := range own {
+			r.faults.add(r.app.fault(path+"/"+key, fmt.Sprintf("worker %q takes no such setting", w.Name()), "it takes "+strings.Join(restartKeys, ", ")))
 		}
 		return
 	}
 	env := workers.Env{Logger: r.app.log, Tracing: r.app.tracing, Observe: r.app.observer}
-	if err := r.app.cfg.Decode(path, &env.Settings); err != nil {
+	if err := r.app.cfg.Decode(path, &env.Settings, restartKeys...); err != nil {
 		r.faults.add(err)
 		env.Settings = workers.Settings{} // what is wrong is told already
 	}
@@ -165,8 +162,8 @@ func (r *Registry) Health(name string, check func(context.Context) error, opts .
 	r.checks = append(r.checks, c)
 }
 
-// Resource registers something that is opened before its users and closed after them: resources open in the order of their registration, before any
-// worker, and close in reverse. start and stop get a context with a deadline; either may be nil.
+// Resource registers something that is opened before its users and closed after them: resources open in the order of their registration (unless After says
+// otherwise), before any worker, and close in reverse. start and stop get a context with a deadline; either may be nil.
 func (r *Registry) Resource(name string, start, stop func(context.Context) error, opts ...ResourceOption) {
 	if !r.claimName("resource", name) {
 		return

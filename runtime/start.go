@@ -12,6 +12,7 @@ type operation struct {
 	interrupt context.CancelCauseFunc // of a start
 	budget    *budget                 // of a stop or a roll-back, from the moment that the machine is stopping
 	options   stopOptions
+	delay     time.Duration // of a stop: between the end of readiness and the rest
 	done      chan struct{}
 	err       error   // of a start; valid once done is closed
 	receipt   Receipt // of a stop or a roll-back; valid once done is closed
@@ -45,6 +46,7 @@ func (a *App) Start(ctx context.Context) error {
 	defer interrupt(nil)
 	op := &operation{interrupt: interrupt, done: make(chan struct{})}
 	a.op = op
+	a.failure.Store(nil)
 	a.fire(EventStart, nil)
 	a.mu.Unlock()
 
@@ -88,7 +90,7 @@ type parts struct {
 }
 
 func (a *App) allParts() parts {
-	return parts{queues: a.reg.queues, resources: a.reg.resources, checks: true, channels: true, workers: a.reg.workers}
+	return parts{queues: a.reg.queues, resources: a.reg.startResources, checks: true, channels: true, workers: a.reg.startWorkers}
 }
 
 // bringUp starts everything in order. up is what has started, also when the start failed in the middle.
@@ -99,7 +101,7 @@ func (a *App) bringUp(ctx context.Context) (up parts, err error) {
 		}
 		up.queues = append(up.queues, b)
 	}
-	for _, res := range a.reg.resources {
+	for _, res := range a.reg.startResources {
 		if err := a.within(ctx, "resource", res.name, func(ctx context.Context) error { return res.open(ctx, a.log) }); err != nil {
 			return up, err
 		}
@@ -112,7 +114,7 @@ func (a *App) bringUp(ctx context.Context) (up parts, err error) {
 	if up.channels, err = a.startChannels(ctx); err != nil {
 		return up, err
 	}
-	for _, s := range a.reg.workers {
+	for _, s := range a.reg.startWorkers {
 		if err := s.begin(ctx); err != nil {
 			return up, &StartError{"worker", s.w.Name(), err}
 		}

@@ -1,8 +1,6 @@
 package runtime
 
 import (
-	"context"
-	"errors"
 	"time"
 
 	"github.com/plba/plba/health"
@@ -96,22 +94,13 @@ func (a *App) Worker(name string) (WorkerInfo, bool) {
 	return WorkerInfo{}, false
 }
 
-// Run starts the application and stops it when ctx is done or RequestStop was called. It returns a *StartError, ErrNotClean, or nil. report, if not nil, gets
-// the receipt of the stop. A start that ctx interrupts is not a failure: what had started is stopped again, and the receipt tells how.
-func (a *App) Run(ctx context.Context, report func(Receipt)) error {
-	err := a.Start(ctx)
-	if err != nil && ctx.Err() == nil && !errors.Is(err, errStoppedWhileStarting) {
-		return err
+// WorkerHandle gives the worker itself, for what only its kind can do (workers.Ticker); false when there is none of that name. Starting and
+// stopping it is the runtime's.
+func (a *App) WorkerHandle(name string) (workers.Worker, bool) {
+	for _, s := range a.reg.workers {
+		if s.w.Name() == name {
+			return s.w, true
+		}
 	}
-	var reason string
-	select {
-	case <-ctx.Done():
-		reason = context.Cause(ctx).Error()
-	case reason = <-a.StopRequested():
-	}
-	rec, err := a.Stop(context.WithoutCancel(ctx), Reason(reason))
-	if report != nil {
-		report(rec)
-	}
-	return err
+	return nil, false
 }

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// Stop takes the application down within one budget: ctx's deadline, else platform.shutdown.timeout. When ctx is cancelled before, or Force is given, the
+// Stop takes the application down within one budget: ctx's deadline, else platform.shutdown.timeout. Readiness ends at once; everything else goes on for
+// platform.shutdown.delay (default 0), which is part of the budget. When ctx is cancelled before, or Force is given, the
 // stop is forced at once. During another Stop it waits for that one and gives the same receipt; with Force it forces it. During a Start it interrupts the
 // start. On a stopped application it stops what KeepChannels left and gives the receipt of the last stop again.
 //
@@ -42,6 +43,7 @@ func (a *App) Stop(ctx context.Context, opts ...StopOption) (Receipt, error) {
 	op := &operation{done: make(chan struct{})}
 	a.op = op
 	a.beginStop(ctx, op, o, reasonError(o.reason))
+	op.delay = a.platform.Shutdown.Delay // only what was ready has anybody who must learn that it is not any more
 	a.mu.Unlock()
 	a.takeDown(op, a.allParts(), false)
 	close(op.done)
@@ -104,6 +106,10 @@ func (a *App) takeDown(op *operation, up parts, inTurn bool) {
 	b := op.budget
 	defer b.release()
 	a.log.Info("stopping", "application", a.name, "reason", op.options.reason)
+	if op.delay > 0 {
+		a.log.Info("not ready any more; everything else goes on for a while", "application", a.name, "delay", op.delay)
+		b.pause(op.delay)
+	}
 	rec := Receipt{Reason: op.options.reason}
 	rec.Workers = a.stopWorkers(up.workers, b, inTurn)
 	if up.channels && !op.options.keepChannels {

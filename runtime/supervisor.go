@@ -11,13 +11,11 @@ import (
 	"github.com/plba/plba/workers"
 )
 
-// The restart policy's numbers.
+// The numbers of the wait before a restart.
 const (
-	firstBackoff  = time.Second
-	lastBackoff   = time.Minute
-	quietPeriod   = time.Minute // a life that lasts so long starts the backoff anew
-	restartWindow = time.Minute
-	maxRestarts   = 5 // within restartWindow; then the worker stays stopped
+	firstBackoff = time.Second
+	lastBackoff  = time.Minute
+	quietPeriod  = time.Minute // a life that lasts so long starts the backoff anew
 )
 
 // supervised is a worker with its supervisor, the seed's WorkerSupervisor for one worker.
@@ -25,7 +23,8 @@ type supervised struct {
 	app      *App
 	w        workers.Worker
 	critical bool
-	policy   RestartPolicy
+	restart  restart
+	after    []string // workers that start before and stop after this one
 
 	mu       sync.Mutex
 	quit     context.CancelFunc // ends the watch; nil while nobody watches
@@ -36,7 +35,9 @@ type supervised struct {
 	gaveUp   bool
 }
 
-func newSupervised(a *App, w workers.Worker) *supervised { return &supervised{app: a, w: w} }
+func newSupervised(a *App, w workers.Worker) *supervised {
+	return &supervised{app: a, w: w, restart: defaultRestart()}
+}
 
 // begin starts the worker and then watches it. A worker that is not critical may fail here: the watch goes on trying.
 func (s *supervised) begin(ctx context.Context) error {
@@ -86,12 +87,11 @@ func (s *supervised) watch(ctx context.Context, gone chan<- struct{}, failed err
 			return
 		}
 		now := time.Now()
-		for len(recent) > 0 && now.Sub(recent[0]) >= restartWindow {
+		for len(recent) > 0 && now.Sub(recent[0]) >= s.restart.Window {
 			recent = recent[1:]
 		}
-		if len(recent) == maxRestarts {
-			s.note(time.Time{}, failed, true)
-			s.app.log.Error("worker given up", "worker", s.w.Name(), "restarts", maxRestarts, "within", restartWindow, "critical", s.critical, "error", failed)
+		if len(recent) == s.restart.Max {
+			s.giveUp(fmt.Sprintf("after %d restarts within %s", s.restart.Max, s.restart.Window), failed)
 			return
 		}
 		if !s.pause(ctx, backoff(streak), failed) {
@@ -99,7 +99,7 @@ func (s *supervised) watch(ctx context.Context, gone chan<- struct{}, failed err
 		}
 		streak++
 		recent = append(recent, time.Now())
-		if failed = s.restart(ctx); ctx.Err() != nil {
+		if failed = s.startAgain(ctx); ctx.Err() != nil {
 			return
 		}
 	}
@@ -108,16 +108,25 @@ func (s *supervised) watch(ctx context.Context, gone chan<- struct{}, failed err
 // wanted says whether the worker is to be started again after its life, or an attempt to start it, ended.
 func (s *supervised) wanted(failed error) bool {
 	switch {
-	case s.policy == Always:
+	case s.restart.Policy == Always:
 		return true
 	case failed == nil:
 		s.app.log.Info("worker has ended", "worker", s.w.Name())
 		return false
-	case s.policy == Never:
-		s.note(time.Time{}, failed, true)
+	case s.restart.Policy == Never:
+		s.giveUp("since it is never restarted", failed)
 		return false
 	default:
 		return true
+	}
+}
+
+// giveUp leaves the worker stopped until the next start of the application.
+func (s *supervised) giveUp(why string, failed error) {
+	s.note(time.Time{}, failed, true)
+	s.app.log.Error("worker given up", "worker", s.w.Name(), "why", why, "critical", s.critical, "error", failed)
+	if s.critical && s.app.platform.ExitOnCriticalFailure {
+		s.app.fail(&CriticalError{Worker: s.w.Name(), Why: why, Err: failed})
 	}
 }
 
@@ -135,7 +144,7 @@ func (s *supervised) pause(ctx context.Context, wait time.Duration, failed error
 	}
 }
 
-func (s *supervised) restart(ctx context.Context) error {
+func (s *supervised) startAgain(ctx context.Context) error {
 	s.mu.Lock()
 	s.restarts++
 	s.next = time.Time{} // it is now
@@ -155,8 +164,12 @@ func backoff(streak int) time.Duration {
 
 func (s *supervised) note(next time.Time, failed error, gaveUp bool) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	changed := (failed == nil) != (s.failed == nil) || gaveUp != s.gaveUp
 	s.next, s.failed, s.gaveUp = next, failed, gaveUp
+	s.mu.Unlock()
+	if changed {
+		s.app.health.Look()
+	}
 }
 
 // stop ends the watch first, so that nothing starts the worker again, then the worker.
@@ -205,7 +218,7 @@ func (s *supervised) health() health.Report {
 	rep := s.w.Health()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	about := s.quit != nil && s.policy != Never && rep.State == health.StateUnhealthy && s.w.Status().State == workers.Stopped
+	about := s.quit != nil && s.restart.Policy != Never && rep.State == health.StateUnhealthy && s.w.Status().State == workers.Stopped
 	switch {
 	case s.gaveUp:
 		rep.State, rep.Reason = health.StateUnhealthy, "stopped for good: "+reason(s.failed)
