@@ -67,7 +67,7 @@ func must(t testing.TB, err error) {
 }
 
 // patience is how long a test waits for what must come.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // process is a program under test.
 type process struct {

@@ -97,9 +97,9 @@ func (m *module) look(ctx context.Context, found shop.Found) {
 	if err := m.report(ctx, 0); err != nil {
 		m.say("\n%v\n", err)
 	}
-	m.say("The inbox is empty. New mails are taken as they come, until Ctrl-C.\n")
+	more := ""
 	if m.control != "" {
-		m.say("Control plane: %s\n", m.control)
+		more = "Control plane: " + m.control + "\n"
 	}
-	m.say("\n")
+	m.say("The inbox is empty. New mails are taken as they come, until Ctrl-C.\n%s\n", more)
 }

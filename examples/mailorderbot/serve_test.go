@@ -33,7 +33,9 @@ var (
 
 func newOperator(t testing.TB, p *process) *operator {
 	t.Helper()
-	p.stderr.await(t, "address and token", func(text string) bool { return addressLine.MatchString(text) && tokenLine.MatchString(text) })
+	if !p.stderr.await(t, "address and token", func(text string) bool { return addressLine.MatchString(text) && tokenLine.MatchString(text) }) {
+		t.Fatal("the program ended before it told the address of its control plane")
+	}
 	o := &operator{t: t, client: &http.Client{Timeout: patience}}
 	o.url, o.token = addressLine.FindStringSubmatch(p.stderr.String())[1], tokenLine.FindStringSubmatch(p.stderr.String())[1]
 	t.Cleanup(o.client.CloseIdleConnections)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -125,6 +126,42 @@ func TestCrashes(t *testing.T) {
 				t.Errorf("inbox, processed, rejected, review, sent: %s, want %s", got, want)
 			}
 		})
+	}
+}
+
+// Contexts end at any moment, as they do when a stop is forced: between two statements, in the middle of a transaction, of a mail that is sent or moved.
+func TestCancelledAnywhere(t *testing.T) {
+	mails, ledger, counts := cases()
+	b := newBench(t)
+	for _, m := range mails {
+		b.server.Deliver(m)
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	cancelled := 0
+	for range 100 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(random.IntN(3000))*time.Microsecond)
+		b.refs = nil
+		_, err := b.Search(ctx, b)
+		for _, ref := range b.refs {
+			if err == nil {
+				b.ctx = ctx
+				_, err = b.run(ref, finished)
+			}
+		}
+		if err != nil {
+			cancelled++
+		}
+		cancel()
+		must(t, b.CheckStore(t.Context()))
+	}
+	if cancelled < 20 {
+		t.Errorf("only %d calls were cut off", cancelled)
+	}
+	b.ctx = t.Context()
+	b.finish()
+	b.wantLedger(ledger...)
+	if got := b.counts(); !strings.HasPrefix(got, strings.TrimSuffix(counts, "4")) {
+		t.Errorf("inbox, processed, rejected, review, sent: %s, want %s or more sent", got, counts)
 	}
 }
 

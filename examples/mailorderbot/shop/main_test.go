@@ -36,6 +36,7 @@ func must(t testing.TB, err error) {
 type bench struct {
 	*shop.Shop
 	t      testing.TB
+	ctx    context.Context // of the stages
 	server *mailserver.Server
 	cfg    shop.Config
 	refs   []domain.MailRef // published by the last search
@@ -58,7 +59,7 @@ func newBench(t testing.TB, change ...func(*shop.Config, *mailserver.Config)) *b
 	}
 	cfg.IMAP.Address, cfg.IMAP.Username, cfg.IMAP.Password, cfg.IMAP.TLS, cfg.IMAP.Timeout = login(server.IMAPAddr())
 	cfg.SMTP.Address, cfg.SMTP.Username, cfg.SMTP.Password, cfg.SMTP.TLS, cfg.SMTP.Timeout = login(server.SMTPAddr())
-	b := &bench{t: t, server: server, cfg: cfg}
+	b := &bench{t: t, ctx: t.Context(), server: server, cfg: cfg}
 	b.open()
 	t.Cleanup(func() { must(t, b.Close(context.Background())) })
 	return b
@@ -103,19 +104,19 @@ const (
 // decide takes a mail up to the decision that is not final yet.
 func (b *bench) decide(ref domain.MailRef) (d domain.Decision, err error) {
 	b.t.Helper()
-	raw, err := b.Load(b.t.Context(), ref)
+	raw, err := b.Load(b.ctx, ref)
 	if err != nil {
 		return d, err
 	}
-	parts, err := b.Parse(b.t.Context(), raw)
+	parts, err := b.Parse(b.ctx, raw)
 	must(b.t, err)
 	var sheets []domain.Sheet
 	for _, p := range parts {
-		sheet, err := b.Decode(b.t.Context(), p)
+		sheet, err := b.Decode(b.ctx, p)
 		must(b.t, err)
 		sheets = append(sheets, sheet)
 	}
-	return b.Decide(b.t.Context(), sheets)
+	return b.Decide(b.ctx, sheets)
 }
 
 // run takes a mail through the stages before stop.
@@ -125,9 +126,9 @@ func (b *bench) run(ref domain.MailRef, stop int) (d domain.Decision, err error)
 		return d, err
 	}
 	for stage, do := range []func() error{
-		store:   func() error { d, err = b.Store(b.t.Context(), d); return err },
-		confirm: func() error { d, err = b.Confirm(b.t.Context(), d); return err },
-		move:    func() error { _, err = b.Move(b.t.Context(), d); return err },
+		store:   func() error { d, err = b.Store(b.ctx, d); return err },
+		confirm: func() error { d, err = b.Confirm(b.ctx, d); return err },
+		move:    func() error { _, err = b.Move(b.ctx, d); return err },
 	} {
 		if do == nil || stage >= stop {
 			continue
