@@ -42,7 +42,7 @@
 //
 // # Unique keys
 //
-// A unique key counts while its task lives (scheduled, ready, running or retrying), and with Spec.UniqueFor at least that
+// A unique key counts while its task lives (scheduled, ready, running or retrying), and with Spec.UniqueFor (or [UniqueFor], for one task) at least that
 // long from publishing on, done and dead tasks included. While it counts, publishing with it adds nothing and returns the
 // task that has it, flagged [Receipt].Existing.
 //

@@ -30,11 +30,11 @@ func (l *life) callOnce(r *run, span string, timeout time.Duration, fn func(cont
 	return fn(ctx)
 }
 
-// warnFailed logs a failed call, with the stack if it panicked.
-func (l *life) warnFailed(ctx context.Context, what string, err error) {
+// failure is what the log says of a failed call: the error, and the stack if it panicked.
+func (l *life) failure(err error) []any {
 	args := []any{"worker", l.name, "error", err}
 	if stack := stackOf(err); stack != "" {
 		args = append(args, "stack", stack)
 	}
-	l.env.Logger.WarnContext(ctx, what, args...)
+	return args
 }

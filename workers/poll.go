@@ -112,7 +112,7 @@ func (p *poller) settle(ctx context.Context, err error) {
 		p.setHealth(health.Report{State: health.StateOK})
 		return
 	}
-	p.warnFailed(ctx, "poll failed", err)
+	p.env.Logger.WarnContext(ctx, "poll failed", p.failure(err)...)
 	p.setHealth(health.Of(health.Degraded(err)))
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/plba/plba/queue"
 	"github.com/plba/plba/queue/memory"
 	"github.com/plba/plba/runtime"
+	"github.com/plba/plba/task"
 	"github.com/plba/plba/workers"
 )
 
@@ -140,6 +141,32 @@ func TestThroughRepeatsFailedRuns(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A run that has failed is repeated as itself, also when others were missed meanwhile.
+func TestMissedDoesNotTakeTheFailedRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got runs
+		q := openQueue[workers.Tick](t, "ticks", 10)
+		failing := true
+		schedule := func() workers.Worker {
+			return start(t, workers.Schedule("s", "@hourly", func(_ context.Context, tick workers.Tick) error {
+				got.add(tick)
+				if failing {
+					return task.RetryAfter(time.Minute, errors.New("no"))
+				}
+				return nil
+			}, workers.Through(q), workers.Missed(workers.RunOnce)))
+		}
+		w := schedule()
+		pass(time.Hour)
+		w.Stop(forever(), forever())
+		failing = false
+		pass(5*time.Hour + time.Minute)
+		schedule()
+		pass(time.Minute)
+		got.want(t, "failed, then repeated with what was missed", "01 01:00", "01 01:00", "01 06:00+4")
+	})
 }
 
 // A Tick without a key is a run by hand; a key of another schedule shows that a queue was given to two.

@@ -281,7 +281,7 @@ func (s *scheduler) once(r *run, tick Tick, done chan<- error) {
 	_ = s.callOnce(r, "schedule "+s.name, s.opts.timeout, call, func(ctx context.Context, err error) {
 		s.settle(ctx, err)
 		if err != nil {
-			s.warnFailed(ctx, "scheduled run failed", err)
+			s.env.Logger.WarnContext(ctx, "scheduled run failed", s.failure(err)...)
 		}
 		if done != nil {
 			done <- err
