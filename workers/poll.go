@@ -69,23 +69,30 @@ func (p *poller) Resume() {
 func (p *poller) loop(r *run) error {
 	p.noteOK()
 	r.ready()
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-r.intake.Done():
-			return nil
-		case <-timer.C:
-		}
-		if r.intake.Err() != nil || !p.gate.pass(r.intake.Done()) {
+	for wait := time.Duration(0); ; {
+		if !sleep(r.intake, wait) || !p.gate.pass(r.intake.Done()) {
 			return nil
 		}
 		found, err := p.once(r)
-		wait := p.every + time.Duration((rand.Float64()-0.5)*0.2*float64(p.every))
+		wait = p.every + time.Duration((rand.Float64()-0.5)*0.2*float64(p.every))
 		if err == nil && found > 0 {
 			wait = 0
 		}
-		timer.Reset(wait)
+	}
+}
+
+// sleep waits; false when ctx ends first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return ctx.Err() == nil
 	}
 }
 

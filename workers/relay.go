@@ -257,16 +257,10 @@ func notYet(err error) error {
 
 // awaitDue waits for an instant; false when ctx ends first. Between it looks at the clock, which may have been set.
 func awaitDue(ctx context.Context, at time.Time) bool {
-	for {
-		timer := lookAgain(at)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+	for !isDue(at) {
+		if !sleep(ctx, lookAgain(at)) {
 			return false
-		case <-timer.C:
-		}
-		if isDue(at) {
-			return ctx.Err() == nil
 		}
 	}
+	return ctx.Err() == nil
 }

@@ -257,8 +257,8 @@ func (s *scheduler) loop(r *run) error {
 // wait waits until due, or until a run is asked for; false when the stop comes first. Between it looks at the clock, which may have been
 // set, or have gone on while the machine slept.
 func (s *scheduler) wait(r *run, due time.Time) (*asked, bool) {
-	for {
-		timer := lookAgain(due)
+	for !isDue(due) {
+		timer := time.NewTimer(lookAgain(due))
 		select {
 		case <-r.intake.Done():
 			timer.Stop()
@@ -268,10 +268,8 @@ func (s *scheduler) wait(r *run, due time.Time) (*asked, bool) {
 			return &a, true
 		case <-timer.C:
 		}
-		if isDue(due) {
-			return nil, r.intake.Err() == nil
-		}
 	}
+	return nil, r.intake.Err() == nil
 }
 
 // once makes one call.
@@ -289,12 +287,12 @@ func (s *scheduler) once(r *run, tick Tick, done chan<- error) {
 	})
 }
 
-// lookAgain ticks when at has come, or after a minute.
-func lookAgain(at time.Time) *time.Timer {
+// lookAgain is how long to wait for at before the next look at the clock: until it has come, or a minute.
+func lookAgain(at time.Time) time.Duration {
 	if at.IsZero() {
-		return time.NewTimer(time.Minute)
+		return time.Minute
 	}
-	return time.NewTimer(min(time.Until(at), time.Minute))
+	return min(time.Until(at), time.Minute)
 }
 
 func isDue(at time.Time) bool { return !at.IsZero() && !time.Now().Before(at) }

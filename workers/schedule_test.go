@@ -69,6 +69,7 @@ func TestScheduleRunsWhatIsDue(t *testing.T) {
 			late = time.Since(tick.At)
 			return nil
 		}))
+		synctest.Wait()
 		if s := w.Status(); s.Kind != "schedule" || s.NextRun.Format(time.RFC3339) != "2000-01-01T02:30:00Z" {
 			t.Errorf("status %+v", s)
 		}
