@@ -63,7 +63,7 @@ func split(err error, faults []*Fault, others []error) ([]*Fault, []error) {
 	if f, ok := err.(*Fault); ok {
 		return append(faults, f), others
 	}
-	parts := partsOf(err)
+	parts := Parts(err)
 	if parts == nil {
 		return faults, append(others, err)
 	}
@@ -73,9 +73,9 @@ func split(err error, faults []*Fault, others []error) ([]*Fault, []error) {
 	return faults, others
 }
 
-// partsOf returns the errors that were put together by [errors.Join], or nil. Errors that say more than their parts
-// are left alone.
-func partsOf(err error) []error {
+// Parts returns the errors that were put together by [errors.Join] or [Join], or nil. Errors that say more than their
+// parts are left alone.
+func Parts(err error) []error {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		return nil

@@ -108,7 +108,7 @@ func (d *decoder) reject(n *node, err error) {
 	if err == nil {
 		return
 	}
-	if parts := partsOf(err); parts != nil {
+	if parts := Parts(err); parts != nil {
 		for _, part := range parts {
 			d.reject(n, part)
 		}

@@ -32,7 +32,7 @@ func (f *faults) add(err error) {
 	if err == nil {
 		return
 	}
-	if parts := partsOf(err); parts != nil {
+	if parts := config.Parts(err); parts != nil {
 		for _, e := range parts {
 			f.add(e)
 		}
@@ -53,20 +53,7 @@ func (f *faults) err() error {
 	if len(f.list) == 0 {
 		return nil
 	}
-	return &FaultError{partsOf(config.Join(f.list...))} // those of the configuration first, by file and line
-}
-
-// partsOf takes joined errors apart; nil for an error that says more than its parts.
-func partsOf(err error) []error {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return nil
-	}
-	parts := joined.Unwrap()
-	if err.Error() != errors.Join(parts...).Error() {
-		return nil
-	}
-	return parts
+	return &FaultError{config.Parts(config.Join(f.list...))} // those of the configuration first, by file and line
 }
 
 // StartError says what did not start. Everything that had started before it was stopped again.

@@ -78,11 +78,11 @@ func (r *Registry) fail(err error) {
 
 // failIn records what a Register returned and says in which module, except for faults of the configuration, which say better where.
 func (r *Registry) failIn(module string, err error) {
-	for _, part := range partsOf(err) {
+	for _, part := range config.Parts(err) {
 		r.failIn(module, part)
 	}
 	switch fault := (*config.Fault)(nil); {
-	case partsOf(err) != nil:
+	case config.Parts(err) != nil:
 	case errors.As(err, &fault):
 		r.fail(err)
 	default:

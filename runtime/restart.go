@@ -99,7 +99,7 @@ func (s *supervised) configure(cfg *config.Config, path string, own []string) er
 	if err := s.restart.Validate(); err != nil {
 		s.restart = defaultRestart()
 		var faults []error
-		for _, part := range partsOf(err) {
+		for _, part := range config.Parts(err) {
 			faults = append(faults, fmt.Errorf("worker %q: in the code: %w", s.w.Name(), part))
 		}
 		return errors.Join(faults...)
