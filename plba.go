@@ -84,6 +84,22 @@ func Critical() interface {
 	return runtime.Critical()
 }
 
+// Readiness lets a worker, check or resource that is not critical decide about readiness too: while it is unhealthy the application is degraded and /readyz says
+// no. What is critical always decides.
+func Readiness() interface {
+	runtime.WorkerOption
+	runtime.HealthOption
+	runtime.ResourceOption
+} {
+	return runtime.Readiness()
+}
+
+// Startup makes a check one of the start: /startupz and /readyz say no until it has been ok once.
+func Startup() runtime.HealthOption { return runtime.Startup() }
+
+// Every sets the interval of a health check (default 10 s).
+func Every(d time.Duration) runtime.HealthOption { return runtime.Every(d) }
+
 // After makes a worker or a resource start after others and stop before them, in whatever order they were registered.
 func After(names ...string) interface {
 	runtime.WorkerOption

@@ -60,7 +60,7 @@ func exampleHealth(state health.State) health.Report {
 		polling = health.Report{State: state, Reason: "the mail server does not answer", Since: exampleTime(20), LastOK: exampleTime(21)}
 	}
 	r.Components = []health.Component{
-		{Name: "mail-polling", Critical: true, Report: polling},
+		{Name: "mail-polling", Critical: true, Groups: []health.Group{health.Readiness}, Report: polling},
 		{Name: "catalogue", Report: health.Report{State: health.StateOK, Since: exampleTime(59), LastOK: exampleTime(4)}},
 	}
 	return r

@@ -43,7 +43,8 @@ type bot struct {
 	deaf     bool
 	handling chan int // IDs of mails whose handling began
 
-	slow chan struct{} // not nil: one more worker, which is ready once this is closed
+	slow chan struct{}           // not nil: one more worker, which is ready once this is closed
+	more func(*runtime.Registry) // not nil: registers more
 }
 
 func newBot() *bot { return &bot{handling: make(chan int, 100)} }
@@ -60,6 +61,9 @@ func (b *bot) Register(r *runtime.Registry) error {
 	r.Worker(workers.Consume("email-processing", b.mails, orders), runtime.Critical())
 	if b.slow != nil {
 		r.Worker(workers.Loop("slow-starter", b.startSlowly), runtime.Critical())
+	}
+	if b.more != nil {
+		b.more(r)
 	}
 	r.Worker(workers.Poll("mail-polling", time.Hour, func(context.Context) (int, error) { return 0, nil }))
 	return nil

@@ -31,9 +31,9 @@ func (a *api) registerProbes() {
 	no := []int{http.StatusServiceUnavailable}
 	probe("getLiveness", "/livez", "Is the process alive?", "Answers as long as the process can answer at all, whatever the runtime is doing.", nil,
 		func() (bool, string) { return true, "" })
-	probe("getReadiness", "/readyz", "May the application get work?", "Yes while the runtime runs; no before its start and from the beginning of a stop.", no,
+	probe("getReadiness", "/readyz", "May the application get work?", "Yes while the runtime runs and nothing that belongs to readiness is unhealthy; no before its start and from the beginning of a stop. The refusal names what is unhealthy.", no,
 		func() (bool, string) { return a.svc.Ready() })
-	probe("getStartup", "/startupz", "Has the application come up?", "Yes once a start has succeeded, and from then on.", no,
+	probe("getStartup", "/startupz", "Has the application come up?", "Yes once a start has succeeded and every startup check has been ok, and from then on.", no,
 		func() (bool, string) { return a.svc.Started() })
 }
 

@@ -61,16 +61,12 @@ func (s *Service) Health() health.Report { return s.app.Health() }
 
 // Ready tells whether the application may get work; the reason says why not.
 func (s *Service) Ready() (ok bool, reason string) {
-	if s.app.Ready() {
-		return true, ""
-	}
-	return false, "the runtime is " + string(s.app.Status().State)
+	reason = s.app.NotReady()
+	return reason == "", reason
 }
 
 // Started tells whether the application has ever come up; the reason says why not.
 func (s *Service) Started() (ok bool, reason string) {
-	if s.app.Started() {
-		return true, ""
-	}
-	return false, "the runtime has not come up yet; it is " + string(s.app.Status().State)
+	reason = s.app.NotStarted()
+	return reason == "", reason
 }

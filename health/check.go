@@ -29,6 +29,9 @@ type Check struct {
 	Every time.Duration
 	// Timeout is how long an answer may take. Default: 5 s.
 	Timeout time.Duration
+	// Groups are the groups that it belongs to. Default: Readiness if it is
+	// critical, else none.
+	Groups []Group
 }
 
 // complete fills in defaults and says what is wrong.
@@ -42,6 +45,11 @@ func (c *Check) complete() error {
 	}
 	if c.Timeout < 0 {
 		faults = append(faults, fmt.Errorf("its timeout %v is negative", c.Timeout))
+	}
+	for _, g := range c.Groups {
+		if g != Readiness && g != Startup {
+			faults = append(faults, fmt.Errorf("there is no group %q", g))
+		}
 	}
 	if c.Every == 0 {
 		c.Every = defaultEvery

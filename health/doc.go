@@ -23,6 +23,17 @@
 //	any critical component degraded, or any other not ok    -> degraded
 //	otherwise                                               -> ok
 //
+// # Groups
+//
+// A probe that decides about traffic or restarts should not ask about
+// everything. A component can belong to groups ([Check].Groups):
+//
+//	readiness   no while a member is unhealthy; every critical component is one
+//	startup     no until every member has been ok once; checks only
+//
+// A degraded member holds nothing up. There is no group for liveness: a probe
+// whose no ends the process must not ask about what a new process cannot mend.
+//
 // # What a registry promises
 //
 //   - [Registry.Report] never waits for a check. It combines the last results

@@ -78,3 +78,20 @@ func ExampleDegraded() {
 	// degraded "the catalogue is 20m0s old"
 	// unhealthy "the catalogue is 2h0m0s old"
 }
+
+// A probe asks about a group, and names what holds it.
+func ExampleReport_Holding() {
+	registry := health.NewRegistry(nil, nil)
+	closed := func() health.Report { return health.Report{State: health.StateUnhealthy, Reason: "no connection"} }
+	for name, critical := range map[string]bool{"orders": true, "catalogue": false} {
+		if err := registry.Source(name, critical, closed); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	for _, c := range registry.Report().Holding(health.Readiness) {
+		fmt.Println("not ready:", c.Name, "is", c.State)
+	}
+	// Output:
+	// not ready: orders is unhealthy
+}

@@ -38,6 +38,7 @@ type Registry struct {
 type entry struct {
 	name     string
 	critical bool
+	groups   []Group
 	check    *Check        // nil for a source
 	source   func() Report // nil for a check
 
@@ -74,19 +75,25 @@ func (r *Registry) Add(c Check) error {
 	if err := c.complete(); err != nil {
 		return fmt.Errorf("health: check %q: %w", c.Name, err)
 	}
-	return r.register(&entry{name: c.Name, critical: c.Critical, check: &c}, "not checked yet")
+	return r.register(&entry{name: c.Name, critical: c.Critical, groups: groupsOf(c.Critical, c.Groups), check: &c}, "not checked yet")
 }
 
 // Source registers a component that knows how it is. The function is called for
 // each report, and every second while the registry runs; it must not block and
 // must be safe for concurrent use. Where the report that it returns leaves Since
-// or LastOK zero, the registry fills them in. The error wraps [ErrDuplicate] if
-// the name is taken by a check or a source.
-func (r *Registry) Source(name string, critical bool, f func() Report) error {
+// or LastOK zero, the registry fills them in. Of the groups a source can belong
+// to [Readiness] only, since a short ok of it may go by unseen. The error wraps
+// [ErrDuplicate] if the name is taken by a check or a source.
+func (r *Registry) Source(name string, critical bool, f func() Report, groups ...Group) error {
 	if f == nil {
 		return fmt.Errorf("health: source %q: it has no function", name)
 	}
-	return r.register(&entry{name: name, critical: critical, source: f}, "")
+	for _, g := range groups {
+		if g != Readiness {
+			return fmt.Errorf("health: source %q: it cannot belong to the group %q", name, g)
+		}
+	}
+	return r.register(&entry{name: name, critical: critical, groups: groupsOf(critical, groups), source: f}, "")
 }
 
 func (r *Registry) register(e *entry, reason string) error {
@@ -125,7 +132,7 @@ func (r *Registry) look(now time.Time) (Report, []*entry) {
 	whole := r.whole
 	components := make([]Component, len(entries))
 	for i, e := range entries {
-		components[i] = Component{Name: e.name, Critical: e.critical, Report: e.report}
+		components[i] = Component{Name: e.name, Critical: e.critical, Groups: e.groups, Report: e.report}
 	}
 	r.mu.Unlock()
 

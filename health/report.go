@@ -41,6 +41,8 @@ type Report struct {
 type Component struct {
 	Name     string `json:"name"`
 	Critical bool   `json:"critical"` // unhealthy here is unhealthy as a whole
+	// Groups are the probes that it can make say no. Not to be changed.
+	Groups []Group `json:"groups,omitempty"`
 	Report
 }
 
@@ -95,15 +97,15 @@ func isDegraded(err error) bool {
 }
 
 // follow fills in what next leaves open, from the report before it.
-func (prev Report) follow(next Report, now time.Time) Report {
+func (r Report) follow(next Report, now time.Time) Report {
 	if next.Since.IsZero() {
 		next.Since = now
-		if next.State == prev.State {
-			next.Since = prev.Since
+		if next.State == r.State {
+			next.Since = r.Since
 		}
 	}
 	if next.LastOK.IsZero() {
-		next.LastOK = prev.LastOK
+		next.LastOK = r.LastOK
 		if next.State == StateOK {
 			next.LastOK = now
 		}

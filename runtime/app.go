@@ -185,10 +185,10 @@ func (a *App) bind(o *options) {
 		f.add(a.health.Add(c))
 	}
 	for _, res := range a.reg.resources {
-		f.add(a.health.Source(res.name, res.critical, res.health))
+		f.add(a.health.Source(res.name, res.critical, res.health, res.groups...))
 	}
 	for _, s := range a.reg.workers {
-		f.add(a.health.Source(s.w.Name(), s.critical, s.health))
+		f.add(a.health.Source(s.w.Name(), s.critical, s.health, s.groups...))
 	}
 	if a.reg.incomplete {
 		return // what the configuration names may be missing because a Register gave up

@@ -77,7 +77,7 @@ func TestNoExitUnlessAsked(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				o := runInBackground(ctx, a)
 				pass(time.Hour)
-				if h := a.Health(); h.State != c.state || !a.Ready() {
+				if h := a.Health(); h.State != c.state || a.Ready() != (c.state == health.StateDegraded) {
 					t.Errorf("health %+v, ready %t", h, a.Ready())
 				}
 				cancel()

@@ -68,6 +68,9 @@
 // Health sums up workers, resources and checks as package health says; HealthHistory keeps the last 100 changes with their causes. Checks tell of a
 // change when they have run, the supervisor of a failure, a restart and a giving up at once; what workers report of themselves is looked at every second.
 //
+// Ready is about work: the application runs, and nothing that is critical or has Readiness is unhealthy. Started is about coming up: a start has succeeded and
+// each check with Startup has been ok once. Start itself waits for no check, and a degraded component holds neither up.
+//
 // # Foreign code
 //
 // Modules, resources, channels, engines, workers and health checks run on goroutines that are not waited for longer than their time, and a panic in one is an

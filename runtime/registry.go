@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/plba/plba/config"
 	"github.com/plba/plba/health"
@@ -71,13 +70,6 @@ func Critical() interface {
 } {
 	return critical{}
 }
-
-type every time.Duration
-
-func (e every) check(c *health.Check) { c.Every = time.Duration(e) }
-
-// Every sets the interval of a health check (default 10 s).
-func Every(d time.Duration) HealthOption { return every(d) }
 
 var nameRule = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,99}$`)
 

@@ -13,6 +13,7 @@ import (
 type resource struct {
 	name        string
 	critical    bool
+	groups      []health.Group
 	after       []string // resources that open before and close after this one
 	start, stop func(context.Context) error
 

@@ -14,6 +14,7 @@ type Status struct {
 	Since     time.Time        `json:"since,omitzero"`
 	StartedAt time.Time        `json:"started_at,omitzero"` // end of the last successful start
 	Ready     bool             `json:"ready"`
+	NotReady  string           `json:"not_ready,omitempty"` // why not
 	Workers   []workers.Status `json:"workers"`
 	LastStop  *Receipt         `json:"last_stop,omitempty"` // also of a start that was rolled back
 }
@@ -21,7 +22,9 @@ type Status struct {
 // Status answers at once; it takes no lock that a start or a stop holds.
 func (a *App) Status() Status {
 	state := a.machine.State()
-	s := Status{Name: a.name, Since: a.machine.Since(), Ready: state == Running, LastStop: a.lastReceipt.Load()}
+	s := Status{Name: a.name, Since: a.machine.Since(), LastStop: a.lastReceipt.Load()}
+	s.NotReady = a.notReady(state)
+	s.Ready = s.NotReady == ""
 	if at := a.startedAt.Load(); at != nil {
 		s.StartedAt = *at
 	}
@@ -51,12 +54,6 @@ func derive(own State, ws []workers.Status) workers.State {
 	}
 	return workers.Idle
 }
-
-// Ready says whether the application may get work: it runs and is not stopping.
-func (a *App) Ready() bool { return a.machine.State() == Running }
-
-// Started says whether a start has ever succeeded.
-func (a *App) Started() bool { return a.startedAt.Load() != nil }
 
 // Health aggregates the workers, resources and checks. It answers at once.
 func (a *App) Health() health.Report { return a.health.Report() }

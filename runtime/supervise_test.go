@@ -111,8 +111,8 @@ func TestCrashLoopIsGivenUp(t *testing.T) {
 				if w.State != workers.Stopped || w.Restarts != 5 || !w.NextRestart.IsZero() || w.Health.State != health.StateUnhealthy {
 					t.Errorf("worker %+v", w)
 				}
-				if s := a.Status(); s.State != workers.Idle || !s.Ready {
-					t.Errorf("the application is %s, ready %t: a worker's end is a matter of health", s.State, s.Ready)
+				if s := a.Status(); s.State != workers.Idle || s.Ready != (c.state == health.StateDegraded) {
+					t.Errorf("the application is %s, ready %t (%s): a worker's end is a matter of health", s.State, s.Ready, s.NotReady)
 				}
 				rec := stop(t, a)
 				if rec.Workers[0].Outcome != runtime.Drained {

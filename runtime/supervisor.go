@@ -23,6 +23,7 @@ type supervised struct {
 	app      *App
 	w        workers.Worker
 	critical bool
+	groups   []health.Group
 	restart  restart
 	after    []string // workers that start before and stop after this one
 
