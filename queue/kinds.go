@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+
+	"github.com/plba/plba/task/encodable"
 )
 
 // Message is what a queue of several kinds carries: a Queue[Message]. It is made and read by a [Kind].
@@ -31,7 +33,7 @@ func (k Kind[T]) Check() error {
 	if !validName(k.name) {
 		name = fmt.Errorf("kind %q: %s", k.name, nameRule)
 	}
-	return errors.Join(name, encodable(reflect.TypeFor[T]()))
+	return errors.Join(name, encodable.Check(reflect.TypeFor[T]()))
 }
 
 // Message encodes v, to be published to a Queue[Message].

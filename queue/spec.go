@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"reflect"
 	"time"
+
+	"github.com/plba/plba/task/encodable"
 )
 
 // Spec is what the author says of a queue; what operators say is in the section platform.queues. The zero value is a plain
@@ -51,7 +53,7 @@ func (s *Spec[T]) check() error {
 		faults = append(faults, fmt.Errorf("Spec.UniqueFor is %s: it must not be negative", s.UniqueFor))
 	}
 	if s.Codec == nil {
-		faults = append(faults, encodable(reflect.TypeFor[T]()))
+		faults = append(faults, encodable.Check(reflect.TypeFor[T]()))
 	}
 	return errors.Join(faults...)
 }

@@ -1,4 +1,5 @@
-package queue
+// Package encodable says whether values of a type can be kept: payloads of tasks, and what pipelines keep with them.
+package encodable
 
 import (
 	"encoding"
@@ -15,9 +16,10 @@ var (
 	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
-// encodable finds every part of t that encoding/json cannot carry there and back, each with its path:
-// "MailRef.Done: chan int cannot be encoded as JSON".
-func encodable(t reflect.Type) error {
+// Check finds every part of t that encoding/json cannot carry there and back, joined, each with its path:
+// "MailRef.Done: chan int cannot be encoded as JSON". nil: every value of t comes back as it went, but for what its
+// json tags leave out and for unexported fields beside exported ones.
+func Check(t reflect.Type) error {
 	w := typeWalk{seen: map[reflect.Type]bool{}}
 	name := t.Name()
 	if name == "" {

@@ -1,4 +1,4 @@
-package queue
+package encodable
 
 import (
 	"encoding/json"
@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"net/url"
 	"reflect"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -67,7 +66,7 @@ func (onlyText) MarshalText() ([]byte, error)    { return nil, nil }
 func (textKey) MarshalText() ([]byte, error)     { return nil, nil }
 func (*textKey) UnmarshalText(text []byte) error { return nil }
 
-func TestEncodable(t *testing.T) {
+func TestCheck(t *testing.T) {
 	_ = plainMail{hidden: 1}
 	_ = skips{fn: nil}
 	for _, c := range []struct {
@@ -95,13 +94,13 @@ func TestEncodable(t *testing.T) {
 		{reflect.TypeFor[struct{ A []map[string][2]func() }](), "struct { A []map[string][2]func() }.A[][][]: func() cannot be encoded as JSON"},
 		{reflect.TypeFor[error](), "error: error cannot be decoded from JSON: it is an interface with methods"},
 		{reflect.TypeFor[locked](), "locked.Mu: sync.Mutex has no exported field: it would arrive empty"},
-		{reflect.TypeFor[hides](), "hides: queue.hides has no exported field: it would arrive empty"},
-		{reflect.TypeFor[embedPtr](), "embedPtr.base: *queue.base cannot be decoded from JSON: it is an embedded pointer to an unexported struct"},
-		{reflect.TypeFor[map[badKey]int](), "map[queue.badKey]int: queue.badKey cannot be the key of a JSON object"},
+		{reflect.TypeFor[hides](), "hides: encodable.hides has no exported field: it would arrive empty"},
+		{reflect.TypeFor[embedPtr](), "embedPtr.base: *encodable.base cannot be decoded from JSON: it is an embedded pointer to an unexported struct"},
+		{reflect.TypeFor[map[badKey]int](), "map[encodable.badKey]int: encodable.badKey cannot be the key of a JSON object"},
 		{reflect.TypeFor[map[any]int](), "map[interface {}]int: interface {} cannot be the key of a JSON object"},
-		{reflect.TypeFor[onlyOut](), "onlyOut: queue.onlyOut has MarshalJSON but no UnmarshalJSON: it would not come back"},
-		{reflect.TypeFor[onlyIn](), "onlyIn: queue.onlyIn has UnmarshalJSON but no MarshalJSON: it would not come back"},
-		{reflect.TypeFor[[]onlyText](), "[]queue.onlyText[]: queue.onlyText has MarshalText but no UnmarshalText: it would not come back"},
+		{reflect.TypeFor[onlyOut](), "onlyOut: encodable.onlyOut has MarshalJSON but no UnmarshalJSON: it would not come back"},
+		{reflect.TypeFor[onlyIn](), "onlyIn: encodable.onlyIn has UnmarshalJSON but no MarshalJSON: it would not come back"},
+		{reflect.TypeFor[[]onlyText](), "[]encodable.onlyText[]: encodable.onlyText has MarshalText but no UnmarshalText: it would not come back"},
 		{reflect.TypeFor[struct {
 			A chan int
 			B complex128
@@ -110,7 +109,7 @@ func TestEncodable(t *testing.T) {
 	} {
 		t.Run(c.typ.String(), func(t *testing.T) {
 			got := ""
-			if err := encodable(c.typ); err != nil {
+			if err := Check(c.typ); err != nil {
 				got = err.Error()
 			}
 			if got != c.want {
@@ -121,7 +120,7 @@ func TestEncodable(t *testing.T) {
 }
 
 // What the walk lets through must really come back, and what it refuses must not.
-func TestEncodableAgreesWithEncodingJSON(t *testing.T) {
+func TestCheckAgreesWithEncodingJSON(t *testing.T) {
 	roundTrip := func(v, into any) error {
 		data, err := json.Marshal(v)
 		if err != nil {
@@ -156,69 +155,5 @@ func TestEncodableAgreesWithEncodingJSON(t *testing.T) {
 		if err == nil {
 			t.Errorf("%s comes back after all", name)
 		}
-	}
-}
-
-func FuzzStorable(f *testing.F) {
-	for _, s := range []string{"", "plain", "NUL \x00", "\xff\xfe", strings.Repeat("é", 2100), strings.Repeat("\x00", 5000)} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, cause string) {
-		got := storable(cause)
-		if !plain(got) {
-			t.Errorf("%q is not storable", got)
-		}
-		if plain(cause) && len(cause) <= maxCause && got != cause {
-			t.Errorf("%q became %q without need", cause, got)
-		}
-		if len(got) > 3*maxCause+3 {
-			t.Errorf("%d bytes became %d", len(cause), len(got))
-		}
-	})
-}
-
-func FuzzValidName(f *testing.F) {
-	for _, s := range []string{"mails", "a-b_c.d", "", ".a", "A", "a/b", "a\x00", "ä"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, name string) {
-		first := strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789", rune((name + "!")[0]))
-		want := first && len(name) <= 100 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_.-") == ""
-		if got := validName(name); got != want {
-			t.Errorf("validName(%q) = %t", name, got)
-		}
-	})
-}
-
-func TestDefaultRetry(t *testing.T) {
-	for attempt, middle := range map[int]time.Duration{
-		-1: 2 * time.Second, 0: 2 * time.Second, 1: 2 * time.Second, 2: 4 * time.Second, 5: 32 * time.Second, 9: 512 * time.Second,
-		10: 750 * time.Second, 20: 750 * time.Second, 31: 750 * time.Second, 32: 750 * time.Second, 1 << 40: 750 * time.Second,
-	} {
-		low, high := time.Duration(1<<62), time.Duration(0)
-		for range 2000 {
-			d := DefaultRetry(attempt)
-			low, high = min(low, d), max(high, d)
-		}
-		if low < middle*8/10 || high > middle*12/10 || high > 15*time.Minute {
-			t.Errorf("attempt %d waits %s to %s, expected %s give or take 20 %%, at most 15m", attempt, low, high, middle)
-		}
-		if low > middle*85/100 || high < middle*115/100 {
-			t.Errorf("attempt %d waits %s to %s: no spread", attempt, low, high)
-		}
-	}
-}
-
-func TestCapabilities(t *testing.T) {
-	for c, want := range map[Capabilities]string{
-		0: "none", Durable: "durable", Durable | ClusterWide: "durable, cluster-wide", InProcess | Checkpointed: "checkpointed, in-process",
-		Transactional | Grouped: "transactional, grouped", Durable | 1<<9: "durable, unknown(0x200)",
-	} {
-		if got := c.String(); got != want {
-			t.Errorf("%d: %s, expected %s", c, got, want)
-		}
-	}
-	if got := (Checkpointed | InProcess).Missing(Durable | Checkpointed); got != Durable {
-		t.Errorf("missing is %s", got)
 	}
 }
