@@ -75,12 +75,9 @@ func (p *program) run(m Module, opts []Option) int {
 		o.take(more)
 	}
 	o.take([]Option{WithConfigFiles(mf.configs...), WithEnvironment("PLBA_", p.environ)})
-	switch {
-	case mf.version:
+	if mf.version {
 		fmt.Fprintln(p.stdout, m.Name(), version())
 		return ExitClean
-	case mf.printOpenAPI:
-		return p.print(control.Spec())
 	}
 	app, err := o.build(m)
 	if err != nil {
@@ -90,6 +87,8 @@ func (p *program) run(m Module, opts []Option) int {
 	case mf.check:
 		fmt.Fprintf(p.stdout, "%s: the configuration is fine (%d workers, %d queues)\n", m.Name(), len(app.WorkerNames()), len(app.QueueNames()))
 		return ExitClean
+	case mf.printOpenAPI:
+		return p.print(control.SpecOf(app.App))
 	case mf.printGraph:
 		for _, x := range app.Extensions(runtime.PipelineKey) {
 			if g, ok := x.(interface{ Graph() pipeline.Graph }); ok {
@@ -108,7 +107,7 @@ func (p *program) parse(m Module, o *options, mf *mainFlags) (code int, done boo
 	fs.Var(&mf.configs, "config", "YAML configuration `FILE`; repeatable, later files win")
 	fs.BoolVar(&mf.check, "check", false, "check configuration and registration, start nothing")
 	fs.BoolVar(&mf.printGraph, "print-graph", false, "print the pipelines as Mermaid")
-	fs.BoolVar(&mf.printOpenAPI, "print-openapi", false, "print the OpenAPI document of the control plane")
+	fs.BoolVar(&mf.printOpenAPI, "print-openapi", false, "print the OpenAPI document of the control plane, with the application's own operations")
 	fs.BoolVar(&mf.version, "version", false, "print the version")
 	for _, add := range o.flags {
 		add(fs)

@@ -27,6 +27,7 @@ type options struct {
 	flags     []func(*flag.FlagSet)
 	setups    []func() ([]Option, error)
 	noControl bool
+	control   *control.HTTP // made while the application is assembled
 	output    io.Writer
 }
 
@@ -62,10 +63,18 @@ func (o *options) controlChannel(c *config.Config) (runtime.Channel, error) {
 	if err := c.Decode("platform/control", &cc); err != nil {
 		return nil, err
 	}
-	if o.noControl || !cc.Enabled {
+	if !cc.Enabled {
 		return nil, nil
 	}
-	return control.NewHTTP(cc, control.WithTerminal(o.output))
+	opts := []control.Option{control.WithTerminal(o.output)}
+	if o.noControl {
+		opts = append(opts, control.WithoutListener())
+	}
+	var err error
+	if o.control, err = control.NewHTTP(cc, opts...); err != nil {
+		return nil, err
+	}
+	return o.control, nil
 }
 
 // WithConfigFiles adds YAML files, each of which must exist; later ones win. -config adds to them.
@@ -144,7 +153,7 @@ func WithRuntime(opts ...runtime.Option) Option {
 // WithOutput is where logs, stdout traces, the first-run token and Main's receipt go (default os.Stderr).
 func WithOutput(w io.Writer) Option { return option(func(o *options) { o.output = w }) }
 
-// WithoutControlListener leaves the control plane's listener out, whatever the configuration says.
+// WithoutControlListener leaves the control plane's listener out, whatever the configuration says. App.Handler can mount it still.
 func WithoutControlListener() Option { return option(func(o *options) { o.noControl = true }) }
 
 func runtimeOption(r runtime.Option) Option {

@@ -14,9 +14,10 @@ import (
 // api is the huma API over a gate. Without a gate it only documents itself.
 type api struct {
 	huma.API
-	svc   *Service
-	log   *slog.Logger
-	spell func() (spelled, error) // the document, made when it is first asked for
+	svc    *Service
+	log    *slog.Logger
+	prefix string                  // under which the operations are, without a final slash
+	spell  func() (spelled, error) // the document, made when it is first asked for
 }
 
 // router is the huma.Adapter that registers operations at the gate, together with what they demand.
@@ -31,22 +32,28 @@ func (r router) Handle(op *huma.Operation, handler func(huma.Context)) {
 		return
 	}
 	need, _ := op.Metadata[accessKey].(Access)
-	r.gate.handle(op.Method+" "+op.Path, need, func(w http.ResponseWriter, req *http.Request) {
-		handler(humago.NewContext(op, req, w))
-	})
+	r.gate.handle(op.Method, op.Path, need, humaHandler(op, handler))
+}
+
+func humaHandler(op *huma.Operation, handler func(huma.Context)) http.HandlerFunc {
+	return func(w http.ResponseWriter, req *http.Request) { handler(humago.NewContext(op, req, w)) }
 }
 
 func (r router) ServeHTTP(w http.ResponseWriter, req *http.Request) { r.gate.ServeHTTP(w, req) }
 
-// newAPI registers all operations.
-func newAPI(g *gate, svc *Service, log *slog.Logger, publicHealth bool) *api {
+// newAPI registers all operations, those of the application too if it has any.
+func newAPI(g *gate, svc *Service, log *slog.Logger, publicHealth bool, app *application) *api {
+	prefix := ""
+	if g != nil {
+		prefix = g.prefix
+	}
 	cfg := huma.Config{
-		OpenAPI:       newDocument(),
+		OpenAPI:       newDocument(prefix),
 		Formats:       map[string]huma.Format{"application/json": jsonFormat(), "json": jsonFormat()},
 		DefaultFormat: "application/json",
 		Transformers:  []huma.Transformer{sanitise},
 	}
-	a := &api{API: huma.NewAPI(cfg, router{g}), svc: svc, log: log}
+	a := &api{API: huma.NewAPI(cfg, router{g}), svc: svc, log: log, prefix: prefix}
 	a.registerProbes()
 	a.registerHealth(publicHealth)
 	a.registerRuntime()
@@ -54,6 +61,10 @@ func newAPI(g *gate, svc *Service, log *slog.Logger, publicHealth bool) *api {
 	a.registerTraces()
 	a.registerDocument()
 	settleSchemas(a.OpenAPI().Components.Schemas)
+	if app != nil {
+		app.addTo(a.OpenAPI())
+		app.mount(g)
+	}
 	a.spell = sync.OnceValues(func() (spelled, error) { return spell(a.OpenAPI()) })
 	return a
 }

@@ -6,6 +6,11 @@
 // runtime starts after the resources and before the workers, and stops after the workers. It shows a start in progress, and stays up over a stop that was asked
 // for through it. Another channel is another type beside it; the service, and what each operation demands ([Access]), stay as they are.
 //
+// # Applications
+//
+// [Operations] puts the application's own operations beside these, under /app/, and [HTTP.Handler] the whole under a prefix of the application's own mux.
+// Both pass the same gate: there is no way to an operation that does not say what it demands.
+//
 // # Commands
 //
 // Start and stop are answered as soon as the runtime shows that they have begun, and go on in the background; [RuntimeInfo] tells how the last one went. A

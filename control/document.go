@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/plba/plba/runtime"
 )
 
 // The tags of operations.
@@ -18,10 +19,12 @@ const (
 	tagParts    = "Workers, queues, pipelines"
 	tagTraces   = "Traces"
 	tagDocument = "Documentation"
+
+	tagApplication = "Application" // in the documents of applications that have operations of their own
 )
 
-// newDocument is the document before any operation.
-func newDocument() *huma.OpenAPI {
+// newDocument is the document before any operation, for a control plane under a prefix ("" for none).
+func newDocument(prefix string) *huma.OpenAPI {
 	schemas := huma.NewMapRegistry("#/components/schemas/", nameSchema)
 	aliasEnums(schemas)
 	doc := &huma.OpenAPI{
@@ -38,10 +41,7 @@ func newDocument() *huma.OpenAPI {
 			License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 			Contact: &huma.Contact{Name: "PLBA", URL: "https://github.com/plba/plba"},
 		},
-		Servers: []*huma.Server{
-			{URL: "/", Description: "The application that serves this document"},
-			{URL: "http://127.0.0.1:8080", Description: "The default of platform.control.listen"},
-		},
+		Servers: serversAt(prefix),
 		Tags: []*huma.Tag{
 			{Name: tagProbes, Description: "For orchestrators and load balancers. Each also answers HEAD."},
 			{Name: tagRuntime, Description: "What the application is doing, how it is, and start and stop."},
@@ -69,7 +69,53 @@ func newDocument() *huma.OpenAPI {
 	return doc
 }
 
-const securityScheme = "token"
+func serversAt(prefix string) []*huma.Server {
+	if prefix != "" {
+		return []*huma.Server{{URL: prefix, Description: "The application that serves this document"}}
+	}
+	return []*huma.Server{
+		{URL: "/", Description: "The application that serves this document"},
+		{URL: "http://127.0.0.1:8080", Description: "The default of platform.control.listen"},
+	}
+}
+
+const (
+	securityScheme  = "token"
+	accessExtension = "x-plba-access"
+)
+
+// securityOf is what an Access looks like in the document.
+func securityOf(need Access) []map[string][]string {
+	if need.Without == Always {
+		return []map[string][]string{} // written, so that it does not look forgotten
+	}
+	s := []map[string][]string{{securityScheme: {string(need.Role)}}}
+	if need.Without == OnLoopback {
+		s = append(s, map[string][]string{})
+	}
+	return s
+}
+
+// refusalsOf are the statuses with which an operation can refuse before it is reached.
+func refusalsOf(need Access, hasBody bool) []int {
+	statuses := []int{http.StatusBadRequest, http.StatusMisdirectedRequest, http.StatusInternalServerError}
+	if need.Without != Always {
+		statuses = append(statuses, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests)
+	}
+	if hasBody {
+		statuses = append(statuses, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	}
+	return statuses
+}
+
+// refusalResponse refers to the refusal of that status. One that only an application has is spelled out.
+func refusalResponse(status int) *huma.Response {
+	if r, ok := newRefusals()[status]; ok {
+		return &huma.Response{Ref: "#/components/responses/" + r.name}
+	}
+	problem := &huma.Schema{Ref: "#/components/schemas/Problem"}
+	return &huma.Response{Description: http.StatusText(status), Content: map[string]*huma.MediaType{problemType: {Schema: problem}}}
+}
 
 // document describes the operation. The answer of success gets its schema from huma.
 func (op operation) document() huma.Operation {
@@ -83,30 +129,18 @@ func (op operation) document() huma.Operation {
 		DefaultStatus: success,
 		Responses:     map[string]*huma.Response{strconv.Itoa(success): {Description: op.answer}},
 		Metadata:      map[string]any{accessKey: op.access},
-		Extensions:    map[string]any{"x-plba-access": op.access},
+		Extensions:    map[string]any{accessExtension: op.access},
 		MaxBodyBytes:  maxBody + 1, // the gate has read and measured it
 
 		RejectUnknownQueryParameters: !op.lax,
 	}
-	statuses := []int{http.StatusBadRequest, http.StatusMisdirectedRequest, http.StatusInternalServerError}
-	if op.access.Without == Always {
-		d.Security = []map[string][]string{} // written, so that it does not look forgotten
-	} else {
-		d.Security = []map[string][]string{{securityScheme: {string(op.access.Role)}}}
-		if op.access.Without == OnLoopback {
-			d.Security = append(d.Security, map[string][]string{})
-		}
-		statuses = append(statuses, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests)
-	}
-	if op.method == http.MethodPost {
-		statuses = append(statuses, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
-	}
+	d.Security = securityOf(op.access)
+	statuses := refusalsOf(op.access, op.method == http.MethodPost)
 	if !op.lax {
 		statuses = append(statuses, http.StatusUnprocessableEntity)
 	}
-	refusals := newRefusals()
 	for _, status := range slices.Concat(statuses, op.problems) {
-		d.Responses[strconv.Itoa(status)] = &huma.Response{Ref: "#/components/responses/" + refusals[status].name}
+		d.Responses[strconv.Itoa(status)] = refusalResponse(status)
 	}
 	return d
 }
@@ -140,12 +174,18 @@ func spell(doc *huma.OpenAPI) (s spelled, err error) {
 
 // Spec is the OpenAPI 3.1 document of the control plane as indented JSON. It needs no running application, and is the same every time.
 func Spec() ([]byte, error) {
-	s, err := newAPI(nil, nil, nil, false).spell()
+	s, err := newAPI(nil, nil, nil, false, nil).spell()
 	return s.json, err
 }
 
 // SpecYAML is Spec, spelled as YAML.
 func SpecYAML() ([]byte, error) {
-	s, err := newAPI(nil, nil, nil, false).spell()
+	s, err := newAPI(nil, nil, nil, false, nil).spell()
 	return s.yaml, err
+}
+
+// SpecOf is Spec with the application's own operations, as the application serves it. It need not run.
+func SpecOf(a *runtime.App) ([]byte, error) {
+	s, err := newAPI(nil, nil, nil, false, applicationOf(a)).spell()
+	return s.json, err
 }

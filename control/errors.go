@@ -43,9 +43,11 @@ func noSuch(what, name string, known []string) *Error {
 }
 
 // cut bounds a text to maxEcho characters.
-func cut(s string) string {
-	if r := []rune(s); len(r) > maxEcho {
-		return string(r[:maxEcho]) + "…"
+func cut(s string) string { return cutTo(s, maxEcho) }
+
+func cutTo(s string, limit int) string {
+	if r := []rune(s); len(r) > limit {
+		return string(r[:limit]) + "…"
 	}
 	return s
 }

@@ -22,25 +22,30 @@ const maxBody = 1 << 20
 // gate is what every request passes on its way to an operation, in this order: headers that every answer has; recovery from panics; a path in its
 // canonical form; a known host; no other site's page; then, by the route, who asks and the body.
 type gate struct {
-	mux   *http.ServeMux
-	door  *doorman
-	hosts hosts
-	cross *http.CrossOriginProtection
-	log   *slog.Logger
+	prefix string // of every path, without a final slash
+	mux    *http.ServeMux
+	door   *doorman
+	hosts  hosts // nil allows all
+	cross  *http.CrossOriginProtection
+	log    *slog.Logger
 }
 
-func newGate(cfg Config, door *doorman, log *slog.Logger) *gate {
-	g := &gate{mux: http.NewServeMux(), door: door, hosts: newHosts(cfg), cross: http.NewCrossOriginProtection(), log: log}
+func newGate(prefix string, hosts hosts, door *doorman, log *slog.Logger) *gate {
+	g := &gate{prefix: prefix, mux: http.NewServeMux(), door: door, hosts: hosts, cross: http.NewCrossOriginProtection(), log: log}
 	g.mux.HandleFunc("/", g.noRoute)
 	return g
 }
 
-// handle adds a route. need goes with it: there is no way to a route but through the doorman.
-func (g *gate) handle(pattern string, need Access, next http.HandlerFunc) {
-	g.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+// handle adds a route with a JSON body. need goes with it: there is no way to a route but through the doorman.
+func (g *gate) handle(method, path string, need Access, next http.HandlerFunc) {
+	g.handleBody(method, path, need, bodyRule{limit: maxBody}, next)
+}
+
+func (g *gate) handleBody(method, path string, need Access, body bodyRule, next http.HandlerFunc) {
+	g.mux.HandleFunc(method+" "+g.prefix+path, func(w http.ResponseWriter, r *http.Request) {
 		who, refused := g.door.admit(r, need)
 		if refused == nil {
-			refused = readBody(w, r)
+			refused = body.read(w, r)
 		}
 		if refused != nil {
 			refused.write(w)
@@ -79,12 +84,10 @@ func (g *gate) screen(r *http.Request) *Problem {
 	switch {
 	case !isCanonical(r):
 		return newProblem(http.StatusBadRequest, "the path is not in its canonical form: no //, no . and .., no control characters, nothing encoded that need not be")
-	case !g.hosts.allow(r):
+	case g.hosts != nil && !g.hosts.allow(r):
 		return newProblem(http.StatusMisdirectedRequest, "this is not the host %q; platform.control.allowed_hosts can allow that name", cut(hostOf(r.Host)))
 	case g.cross.Check(r) != nil:
 		return newProblem(http.StatusForbidden, "the page of another site may not do this")
-	case r.ContentLength > maxBody:
-		return tooLong()
 	}
 	return nil
 }
@@ -109,7 +112,7 @@ func (g *gate) noRoute(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if len(allowed) == 0 || slices.Contains(allowed, r.Method) {
-		newProblem(http.StatusNotFound, "there is nothing at this path; /docs shows what there is").write(w)
+		newProblem(http.StatusNotFound, "there is nothing at this path; %s/docs shows what there is", g.prefix).write(w)
 		return
 	}
 	p := newProblem(http.StatusMethodNotAllowed, "this path does not take %s", cut(r.Method))
@@ -118,33 +121,45 @@ func (g *gate) noRoute(w http.ResponseWriter, r *http.Request) {
 	p.write(w)
 }
 
-// readBody reads the body whole, so that what follows works on memory and no operation meets a client that stalls.
-func readBody(w http.ResponseWriter, r *http.Request) *Problem {
+// bodyRule says which bodies a route takes.
+type bodyRule struct {
+	limit    int64 // bytes; negative: the operation reads it itself, without a bound
+	anyMedia bool  // not only JSON
+}
+
+// read reads the body whole, so that what follows works on memory and no operation meets a client that stalls.
+func (b bodyRule) read(w http.ResponseWriter, r *http.Request) *Problem {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
-	if declared := r.Header.Get("Content-Type"); declared != "" {
+	if declared := r.Header.Get("Content-Type"); declared != "" && !b.anyMedia {
 		if media, _, err := mime.ParseMediaType(declared); err != nil || media != "application/json" {
 			return newProblem(http.StatusUnsupportedMediaType, "a body must be declared as application/json")
 		}
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	switch {
+	case b.limit < 0:
+		return nil
+	case r.ContentLength > b.limit:
+		return b.tooLong()
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, b.limit+1))
 	var timeout net.Error
 	switch {
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return newProblem(http.StatusRequestTimeout, "the body did not come in time")
 	case err != nil:
 		return newProblem(http.StatusBadRequest, "the body did not come whole")
-	case len(body) > maxBody:
+	case int64(len(body)) > b.limit:
 		w.Header().Set("Connection", "close") // rather than read the rest
-		return tooLong()
+		return b.tooLong()
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	return nil
 }
 
-func tooLong() *Problem {
-	return newProblem(http.StatusRequestEntityTooLarge, "a body may have at most %d bytes", maxBody)
+func (b bodyRule) tooLong() *Problem {
+	return newProblem(http.StatusRequestEntityTooLarge, "a body may have at most %d bytes", b.limit)
 }
 
 // recover ends a request whose operation panicked; the process lives.

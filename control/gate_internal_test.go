@@ -23,9 +23,9 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 // testGate is a gate with one token of the role viewer, and an API on it that has no operations.
 func testGate(t *testing.T, log *slog.Logger) (*gate, *api) {
 	t.Helper()
-	g := newGate(Config{Listen: "127.0.0.1:0"}, &doorman{throttle: newThrottle(), log: log}, log)
+	g := newGate("", newHosts(Config{Listen: "127.0.0.1:0"}), &doorman{throttle: newThrottle(), log: log}, log)
 	cfg := huma.Config{
-		OpenAPI: newDocument(), Formats: map[string]huma.Format{"application/json": jsonFormat(), "json": jsonFormat()}, DefaultFormat: "application/json",
+		OpenAPI: newDocument(""), Formats: map[string]huma.Format{"application/json": jsonFormat(), "json": jsonFormat()}, DefaultFormat: "application/json",
 		Transformers: []huma.Transformer{sanitise},
 	}
 	return g, &api{API: huma.NewAPI(cfg, router{g}), log: log}
@@ -58,11 +58,11 @@ func TestPanicInAnOperation(t *testing.T) {
 // After half an answer another one would be garbage: the connection is cut.
 func TestPanicInTheMiddleOfAnAnswer(t *testing.T) {
 	g, _ := testGate(t, quiet())
-	g.handle("GET /half", accessProbe, func(w http.ResponseWriter, _ *http.Request) {
+	g.handle("GET", "/half", accessProbe, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "half")
 		panic("now")
 	})
-	g.handle("GET /abort", accessProbe, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	g.handle("GET", "/abort", accessProbe, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	for _, path := range []string{"/half", "/abort"} {
 		func() {
 			defer func() {
@@ -131,7 +131,7 @@ func TestDenyByDefault(t *testing.T) {
 		t.Error("it was reached")
 		return nil, nil
 	})
-	g.handle("GET /odd", Access{Role: "superuser", Without: Never}, func(http.ResponseWriter, *http.Request) { t.Error("it was reached") })
+	g.handle("GET", "/odd", Access{Role: "superuser", Without: Never}, func(http.ResponseWriter, *http.Request) { t.Error("it was reached") })
 	for _, path := range []string{"/bare", "/odd"} {
 		if rec := ask(g, "GET", path); rec.Code != 401 {
 			t.Errorf("%s for nobody: %d", path, rec.Code)
@@ -185,8 +185,8 @@ func TestSlowClients(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g, _ := testGate(t, quiet())
-				g.handle("GET /livez", accessProbe, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })
-				g.handle("POST /echo", accessProbe, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })
+				g.handle("GET", "/livez", accessProbe, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })
+				g.handle("POST", "/echo", accessProbe, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })
 				client, server := net.Pipe()
 				l := &oneListener{conn: server, closed: make(chan struct{})}
 				s := newServer(g, quiet())
@@ -320,7 +320,7 @@ func TestThrottleProperty(t *testing.T) {
 
 // The table of descriptions has nothing that the document lacks.
 func TestDescriptionsAreInTheDocument(t *testing.T) {
-	a := newAPI(nil, nil, nil, false)
+	a := newAPI(nil, nil, nil, false, nil)
 	schemas := a.OpenAPI().Components.Schemas.Map()
 	for key, text := range descriptions {
 		name, field, _ := strings.Cut(key, ".")

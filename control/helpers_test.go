@@ -178,6 +178,11 @@ func newPlane(t testing.TB, settings map[string]any) *plane {
 
 func planeOf(t testing.TB, b *bot, settings map[string]any) *plane {
 	t.Helper()
+	return planeWith(t, b, settings)
+}
+
+func planeWith(t testing.TB, b *bot, settings map[string]any, opts ...control.Option) *plane {
+	t.Helper()
 	p := &plane{t: t, bot: b, terminal: &output{}, log: &output{}}
 	p.client = &http.Client{Timeout: patience, Transport: &http.Transport{}, CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse
@@ -197,7 +202,7 @@ func planeOf(t testing.TB, b *bot, settings map[string]any) *plane {
 				return nil, err
 			}
 			var err error
-			p.http, err = control.NewHTTP(cc, control.WithTerminal(p.terminal))
+			p.http, err = control.NewHTTP(cc, append(opts, control.WithTerminal(p.terminal))...)
 			return p.http, err
 		}))
 	if err != nil {

@@ -11,11 +11,9 @@ import (
 	"net/netip"
 	"os"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
-	"github.com/plba/plba/openapi"
 	"github.com/plba/plba/runtime"
 )
 
@@ -28,18 +26,21 @@ const (
 	maxHeader         = 32 << 10
 )
 
-// HTTP is the control channel that speaks HTTP. It implements runtime.Channel; all methods are safe for concurrent use.
+// HTTP is the control channel that speaks HTTP, on a listener of its own and under prefixes of the application's muxes. It implements runtime.Channel; all
+// methods are safe for concurrent use.
 type HTTP struct {
 	cfg      Config
 	terminal io.Writer
+	unheard  bool // it has no listener
 	door     doorman
 	token    string // made at the first start, until it has been shown
-
-	serving atomic.Pointer[gate] // nil while it does not run
+	root     face   // what the listener serves
 
 	mu     sync.Mutex // guards what follows
+	mounts []*face
+	app    *runtime.App // nil while it does not run, as is what follows
 	svc    *Service
-	server *http.Server
+	server *http.Server // nil without a listener too
 	addr   net.Addr
 	served chan struct{} // closed when the server has ended
 }
@@ -56,6 +57,9 @@ func (f option) http(h *HTTP) { f(h) }
 // WithTerminal is where the token of the first run is shown, once (default os.Stderr). It is never logged.
 func WithTerminal(w io.Writer) Option { return option(func(h *HTTP) { h.terminal = w }) }
 
+// WithoutListener leaves the listener out: the control plane is only where Handler mounts it. No token is made at start then.
+func WithoutListener() Option { return option(func(h *HTTP) { h.unheard = true }) }
+
 // NewHTTP makes the channel. It does no I/O; the error names everything in cfg that cannot be used.
 func NewHTTP(cfg Config, opts ...Option) (*HTTP, error) {
 	if err := cfg.Validate(); err != nil {
@@ -66,7 +70,7 @@ func NewHTTP(cfg Config, opts ...Option) (*HTTP, error) {
 		opt.http(h)
 	}
 	h.door = doorman{tokens: newTokens(cfg.Tokens), configured: len(cfg.Tokens) > 0, throttle: newThrottle()}
-	if !h.door.configured {
+	if !h.door.configured && !h.unheard {
 		text, t := firstRun()
 		h.token, h.door.tokens = text, tokens{t}
 	}
@@ -80,24 +84,28 @@ func (h *HTTP) Name() string { return "http" }
 func (h *HTTP) Start(ctx context.Context, a *runtime.App) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.server != nil {
+	if h.app != nil {
 		return errors.New("the control plane has started already")
 	}
-	listener, err := h.listen(ctx)
-	if err != nil {
-		return err
+	var listener net.Listener
+	if !h.unheard {
+		var err error
+		if listener, err = h.listen(ctx); err != nil {
+			return err
+		}
 	}
-	door := h.door // with the tokens and the tries of earlier starts
-	door.log = a.Logger()
-	svc := NewService(a)
-	g := newGate(h.cfg, &door, a.Logger())
-	h.routes(g, svc, a.Logger())
-	h.svc, h.addr, h.served = svc, listener.Addr(), make(chan struct{})
-	h.server = newServer(h, a.Logger())
-	h.serving.Store(g)
-	go serve(h.server, listener, h.served, a.Logger())
-	a.Logger().Info("control plane", "address", "http://"+h.addr.String())
-	h.show(a.Name())
+	h.app, h.svc = a, NewService(a)
+	for _, f := range h.mounts {
+		h.open(f)
+	}
+	if !h.unheard {
+		h.open(&h.root)
+		h.addr, h.served = listener.Addr(), make(chan struct{})
+		h.server = newServer(h, a.Logger())
+		go serve(h.server, listener, h.served, a.Logger())
+		a.Logger().Info("control plane", "address", "http://"+h.addr.String())
+		h.show(a.Name())
+	}
 	return nil
 }
 
@@ -130,14 +138,6 @@ func (h *HTTP) listen(ctx context.Context) (net.Listener, error) {
 	return l, nil
 }
 
-// routes puts the operations and the page behind the gate.
-func (h *HTTP) routes(g *gate, svc *Service, log *slog.Logger) {
-	newAPI(g, svc, log, h.cfg.PublicHealth)
-	docs := openapi.Docs("PLBA control plane", "/openapi.json")
-	g.handle("GET /docs/", accessRead, problemsOnly(docs))
-	g.handle("GET /docs", accessRead, http.RedirectHandler("/docs/", http.StatusPermanentRedirect).ServeHTTP)
-}
-
 // show tells the token once, and then forgets it.
 func (h *HTTP) show(application string) {
 	if h.token == "" {
@@ -159,29 +159,29 @@ func (h *HTTP) Addr() string {
 	return h.addr.String()
 }
 
-// ServeHTTP is what Start serves, for tests and for a listener of the application's own. While the channel does not run it is a 503.
-func (h *HTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if g := h.serving.Load(); g != nil {
-		g.ServeHTTP(w, r)
-		return
-	}
-	newProblem(http.StatusServiceUnavailable, "the control plane does not run").write(w)
-}
+// ServeHTTP is what the listener serves, for tests. While the channel does not run it is a 503.
+func (h *HTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.root.ServeHTTP(w, r) }
 
-// Stop ends the service, waits for requests under way until ctx ends, and then cuts them off.
+// Stop ends the service, waits for requests under way until ctx ends, and then cuts them off. Requests that came in by a mount are waited for by whoever
+// serves the mux.
 func (h *HTTP) Stop(ctx context.Context) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.server == nil {
+	if h.app == nil {
 		return nil
 	}
-	err := h.server.Shutdown(ctx)
-	if err != nil {
-		err = errors.Join(fmt.Errorf("requests to the control plane were cut off: %w", err), h.server.Close())
+	var err error
+	if h.server != nil {
+		if err = h.server.Shutdown(ctx); err != nil {
+			err = errors.Join(fmt.Errorf("requests to the control plane were cut off: %w", err), h.server.Close())
+		}
+		<-h.served
 	}
-	<-h.served
-	h.serving.Store(nil)
+	h.root.close()
+	for _, f := range h.mounts {
+		f.close()
+	}
 	err = errors.Join(err, h.svc.Close(ctx))
-	h.server, h.svc, h.addr = nil, nil, nil
+	h.app, h.svc, h.server, h.addr = nil, nil, nil, nil
 	return err
 }

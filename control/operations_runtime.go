@@ -49,11 +49,11 @@ type acceptedOutput struct {
 	Body     Accepted
 }
 
-func newAccepted(done Accepted, err error) (*acceptedOutput, error) {
+func (a *api) accepted(done Accepted, err error) (*acceptedOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &acceptedOutput{"/api/v1/runtime", done}, nil
+	return &acceptedOutput{a.prefix + "/api/v1/runtime", done}, nil
 }
 
 func (a *api) registerRuntime() {
@@ -70,7 +70,7 @@ func (a *api) registerRuntime() {
 		status: http.StatusAccepted, answer: "The start has begun.", example: exampleStart(),
 		problems: []int{http.StatusConflict},
 	}, func(ctx context.Context, _ *struct{}) (*acceptedOutput, error) {
-		return newAccepted(a.svc.Start(asker(ctx).Name))
+		return a.accepted(a.svc.Start(asker(ctx).Name))
 	})
 	a.registerStop()
 }
@@ -93,7 +93,7 @@ func (a *api) registerStop() {
 		if err != nil {
 			return nil, err
 		}
-		return newAccepted(a.svc.Stop(asker(ctx).Name, req))
+		return a.accepted(a.svc.Stop(asker(ctx).Name, req))
 	})
 	op.illustrate(doc)
 }

@@ -110,20 +110,24 @@ func sanitise(ctx huma.Context, _ string, body any) (any, error) {
 		return p, nil
 	}
 	ctx.SetHeader("Content-Type", problemType)
-	status := failed.GetStatus()
-	if status >= 500 {
+	if failed.GetStatus() >= 500 {
 		return internal(), nil
 	}
-	p := newProblem(status, "%s", cut(failed.Error()))
+	return problemOfHuma(failed, maxEcho), nil
+}
+
+// problemOfHuma makes our problem of huma's error, without the values of the request that it repeats.
+func problemOfHuma(failed huma.StatusError, limit int) *Problem {
+	p := newProblem(failed.GetStatus(), "%s", cutTo(failed.Error(), limit))
 	var model *huma.ErrorModel
 	if errors.As(failed, &model) {
 		for _, d := range model.Errors {
 			if d != nil {
-				p.Errors = append(p.Errors, ProblemError{Message: cut(d.Message), Location: cut(d.Location)})
+				p.Errors = append(p.Errors, ProblemError{Message: cutTo(d.Message, limit), Location: cut(d.Location)})
 			}
 		}
 	}
-	return p, nil
+	return p
 }
 
 // jsonFormat is huma's, but that a parse error tells only what kind it is and where.
