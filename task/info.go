@@ -13,6 +13,7 @@ type Info struct {
 	Attempt     int               // 1 on the first attempt
 	MaxAttempts int               // after this many failed attempts the task is dead
 	Undo        bool              // this lease only compensates: the task was given up
+	Cause       string            // with Undo: why, the text of its last error; ErrCancelled's when an operator cancelled it
 	Unique      string            // unique key, "" without
 	Group       string            // group key, "" without
 	Priority    int               // higher goes first; default 0
