@@ -55,6 +55,7 @@ var keepers = map[string][]string{
 	"github.com/looplab/fsm":        {"fsm"},
 	"github.com/knadh/koanf":        {"config"},
 	"github.com/sourcegraph/conc":   {"workers", "pipeline"},
+	"github.com/failsafe-go":        {"pipeline"},
 	"github.com/robfig/cron":        {"workers"},
 	"github.com/danielgtaylor/huma": {"control"},
 	"go.opentelemetry.io/otel/sdk":  {"tracing"},

@@ -4,9 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"time"
-
-	"go.opentelemetry.io/otel/trace"
 )
 
 // defaultAtOnce is how many elements of one value a fan-out works on at once.
@@ -92,23 +89,13 @@ func (e *EachStep[A, B]) KeyedBy(key func(A) string) *EachStep[A, B] {
 	return &EachStep[A, B]{&step, &b}
 }
 
-// Retry is Step.Retry for the whole fan-out: all elements run again.
-func (e *EachStep[A, B]) Retry(attempts int, backoff ...Backoff) *EachStep[A, B] {
-	return &EachStep[A, B]{e.Step.Retry(attempts, backoff...), e.each}
-}
-
-// Timeout is Step.Timeout for the whole fan-out.
-func (e *EachStep[A, B]) Timeout(d time.Duration) *EachStep[A, B] {
-	return &EachStep[A, B]{e.Step.Timeout(d), e.each}
-}
-
-func (b *each[A, B]) place(pipeline string) body[[]A, []B] {
+func (b *each[A, B]) place(at site) body[[]A, []B] {
 	c := *b
-	c.stage = b.stage.place(pipeline).(Stage[A, B])
+	c.stage = b.stage.place(at).(Stage[A, B])
 	return &c
 }
 
-func (b *each[A, B]) run(ctx context.Context, tracer trace.Tracer, in *[]A, out *[]B) (err error) {
-	*out, err = fanOut(ctx, tracer, b, *in)
+func (b *each[A, B]) run(ctx context.Context, r run, in *[]A, out *[]B) (err error) {
+	*out, err = fanOut(ctx, r, b, *in)
 	return err
 }

@@ -84,18 +84,18 @@ func (e *TimeoutError) Is(target error) bool { return target == context.Deadline
 // Timeout reports true, like the errors of package net.
 func (e *TimeoutError) Timeout() bool { return true }
 
-// interruption is an error of a cancelled run. It unwraps to the error that decides the outcome; errors.Is
-// and errors.As find the other one as well.
-type interruption struct {
+// twofold is two errors with one text. It unwraps to the one that decides the outcome; errors.Is and errors.As
+// find the other one as well.
+type twofold struct {
 	error
 	also error
 	text string
 }
 
-func (e *interruption) Error() string        { return e.text }
-func (e *interruption) Unwrap() error        { return e.error }
-func (e *interruption) Is(target error) bool { return errors.Is(e.also, target) }
-func (e *interruption) As(target any) bool   { return errors.As(e.also, target) }
+func (e *twofold) Error() string        { return e.text }
+func (e *twofold) Unwrap() error        { return e.error }
+func (e *twofold) Is(target error) bool { return errors.Is(e.also, target) }
+func (e *twofold) As(target any) bool   { return errors.As(e.also, target) }
 
 // interrupted is the error of a run whose context is done: its cause.
 func interrupted(ctx context.Context) error {
@@ -103,13 +103,13 @@ func interrupted(ctx context.Context) error {
 	if errors.Is(cause, err) {
 		return cause
 	}
-	return &interruption{error: cause, also: err, text: fmt.Sprint(cause)}
+	return &twofold{error: cause, also: err, text: fmt.Sprint(cause)}
 }
 
 // cutShort is the error of a stage that would be retried if its context were not done.
 func cutShort(ctx context.Context, err error) error {
 	why := interrupted(ctx)
-	return &interruption{error: err, also: why, text: fmt.Sprintf("%v; not tried again: %v", err, why)}
+	return &twofold{error: err, also: why, text: fmt.Sprintf("%v; not tried again: %v", err, why)}
 }
 
 // withCause adds the context's cause to an error that only says that the context is done.
@@ -122,5 +122,5 @@ func withCause(ctx context.Context, err error) error {
 	if errors.Is(err, cause) {
 		return err
 	}
-	return &interruption{error: err, also: cause, text: fmt.Sprintf("%v: %v", err, cause)}
+	return &twofold{error: err, also: cause, text: fmt.Sprintf("%v: %v", err, cause)}
 }

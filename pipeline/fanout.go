@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 
 	"github.com/sourcegraph/conc"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/plba/plba/task"
 )
@@ -46,7 +45,7 @@ type fan[A, B any] struct {
 	*each[A, B]
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
-	tracer  trace.Tracer
+	run     run
 	in      []A
 	out     []B
 	state   []elementState // each entry belongs to the worker that took the element
@@ -73,11 +72,11 @@ type failedElement struct {
 	err   error
 }
 
-func fanOut[A, B any](ctx context.Context, tracer trace.Tracer, b *each[A, B], in []A) ([]B, error) {
+func fanOut[A, B any](ctx context.Context, r run, b *each[A, B], in []A) ([]B, error) {
 	if len(in) == 0 {
 		return []B{}, nil
 	}
-	f := newFan(ctx, tracer, b, in)
+	f := newFan(ctx, r, b, in)
 	defer f.cancel(nil)
 	work := f.work
 	for range min(b.atOnce, len(in)) {
@@ -90,9 +89,9 @@ func fanOut[A, B any](ctx context.Context, tracer trace.Tracer, b *each[A, B], i
 	return f.results(), nil
 }
 
-func newFan[A, B any](ctx context.Context, tracer trace.Tracer, b *each[A, B], in []A) *fan[A, B] {
+func newFan[A, B any](ctx context.Context, r run, b *each[A, B], in []A) *fan[A, B] {
 	f := &fan[A, B]{
-		each: b, tracer: tracer, in: in,
+		each: b, run: r, in: in,
 		out:     make([]B, len(in)),
 		state:   make([]elementState, len(in)),
 		places:  make([]element, len(in)),
@@ -124,6 +123,7 @@ func (f *fan[A, B]) work() {
 		if v := recover(); v != nil {
 			err = newPanicError(v)
 		}
+		f.stage.count().lost()
 		f.fail(i, located(&f.cursors[i], 1, err))
 		f.workers.Go(f.work)
 	}()
@@ -138,7 +138,7 @@ func (f *fan[A, B]) work() {
 
 func (f *fan[A, B]) one(i int) {
 	f.state[i] = begun
-	err := f.stage.do(&f.cursors[i], f.tracer, &f.in[i], &f.out[i])
+	err := f.stage.do(&f.cursors[i], f.run, &f.in[i], &f.out[i])
 	if err == nil {
 		f.state[i] = succeeded
 	} else if outcome, _ := task.Classify(err); outcome == task.Dropped {

@@ -75,7 +75,7 @@ func (in *inspection) fault(at, hint, format string, args ...any) {
 }
 
 // inspect finds the faults of a pipeline and hangs the nodes of its stages under root.
-func inspect(root *node, parts []part) []*Fault {
+func inspect(root *node, from plan) []*Fault {
 	in := &inspection{
 		flow:   root.in,
 		source: "the pipeline takes " + typeName(root.in),
@@ -84,6 +84,12 @@ func inspect(root *node, parts []part) []*Fault {
 	if !validName(root.name) {
 		in.fault(root.at, nameRule, "pipeline name %q is not valid", root.name)
 	}
+	for _, u := range from.use {
+		if u.middleware == nil {
+			in.fault(u.at, "", "a middleware given to Use is nil")
+		}
+	}
+	parts := from.parts
 	if len(parts) == 0 {
 		in.fault(root.at, "add one with .Stage(...)", "it has no stages")
 		return in.faults

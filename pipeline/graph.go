@@ -17,14 +17,15 @@ type Graph struct {
 
 // Node is a stage, or the pipeline itself.
 type Node struct {
-	ID       string            `json:"id"`               // path: "orders/attachments/decode"
-	Parent   string            `json:"parent,omitempty"` // ID of the node it is inside of; empty for the pipeline itself
-	Name     string            `json:"name"`
-	Kind     string            `json:"kind"`               // map, pure, tap, filter, sink, each or pipeline
-	In       string            `json:"in"`                 // Go type
-	Out      string            `json:"out"`                // Go type
-	At       string            `json:"at,omitempty"`       // file:line where it was put into its pipeline
-	Policies map[string]string `json:"policies,omitempty"` // policies and settings: retry, timeout, at_once, …
+	ID          string            `json:"id"`               // path: "orders/attachments/decode"
+	Parent      string            `json:"parent,omitempty"` // ID of the node it is inside of; empty for the pipeline itself
+	Name        string            `json:"name"`
+	Kind        string            `json:"kind"`                  // map, pure, tap, filter, sink, each or pipeline
+	Description string            `json:"description,omitempty"` // what Describe says
+	In          string            `json:"in"`                    // Go type
+	Out         string            `json:"out"`                   // Go type
+	At          string            `json:"at,omitempty"`          // file:line where it was put into its pipeline
+	Policies    map[string]string `json:"policies,omitempty"`    // policies and settings: retry, timeout, at_once, …
 }
 
 // Edge is the way of a value: from one stage to the next, or from a stage into the ones inside of it.
@@ -59,7 +60,7 @@ func (g *Graph) add(n *node, parent string) (id string) {
 	if parent != "" {
 		id = parent + "/" + n.name
 	}
-	node := Node{ID: id, Parent: parent, Name: n.name, Kind: n.kind, In: typeName(n.in), Out: typeName(n.out), At: n.at}
+	node := Node{ID: id, Parent: parent, Name: n.name, Kind: n.kind, Description: n.description, In: typeName(n.in), Out: typeName(n.out), At: n.at}
 	for _, s := range n.settings {
 		if node.Policies == nil {
 			node.Policies = map[string]string{}

@@ -19,12 +19,20 @@ const (
 // node is what is known about a stage before it runs: for Build, for the graph, for spans. It is not changed
 // once its stage is made.
 type node struct {
-	name, kind string
-	in, out    reflect.Type
-	settings   []setting // of the combinator and the policies, in the order they are shown
-	children   []*node   // they follow each other
-	at         string    // file:line of the Stage call; "" for stages inside of combinators
-	faults     []string  // what the author gave wrongly
+	name, kind  string
+	description string
+	in, out     reflect.Type
+	settings    []setting // of the combinator and the policies, in the order they are shown
+	children    []*node   // they follow each other
+	at          string    // file:line of the Stage call; "" for stages inside of combinators
+	faults      []string  // what the author gave wrongly
+}
+
+// described is a copy with that description.
+func (n *node) described(text string) *node {
+	c := *n
+	c.description = text
+	return &c
 }
 
 // setting is one line about a stage in its graph.

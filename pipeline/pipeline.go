@@ -3,18 +3,18 @@ package pipeline
 import (
 	"context"
 	"sync"
-
-	"go.opentelemetry.io/otel/trace"
 )
 
 // Pipeline is a built pipeline. It is immutable, safe for concurrent use, and a Stage. Make one with New and
 // Build.
 type Pipeline[In, Out any] struct {
+	plan   plan
 	step   *Step[In, Out] // the pipeline as a stage of another one
 	stages []placed
 	names  []string // of the stages, for a run inside of another pipeline's
 	paths  []string // "pipeline/stage", for a run of its own
-	frames sync.Pool
+	meters meters   // of all stages, by the IDs of the graph
+	frames *sync.Pool
 }
 
 // Name is the name given to New.
@@ -23,15 +23,34 @@ func (p *Pipeline[In, Out]) Name() string { return p.step.n.name }
 // Graph describes the pipeline: its stages, how they are nested, and what flows between them.
 func (p *Pipeline[In, Out]) Graph() Graph { return graphOf(p.step.n) }
 
+// Counters gives the counters of the pipeline itself and of all its stages, by the IDs of its graph's nodes. They
+// count the runs of this pipeline by itself: where it is nested in another one, its runs there are counted
+// there. The numbers are read one after the other while runs go on.
+func (p *Pipeline[In, Out]) Counters() map[string]Counters {
+	all := make(map[string]Counters, len(p.meters))
+	for id, m := range p.meters {
+		all[id] = m.read()
+	}
+	return all
+}
+
 // Run walks in through all stages in the caller's goroutine and gives the last one's output. Every error is a
 // *StageError; a dropped value is one too, task.Classify tells it apart. Called from inside of a stage's
 // function with that stage's context, the run is a nested one: its paths and spans continue that stage's.
 func (p *Pipeline[In, Out]) Run(ctx context.Context, in In) (Out, error) {
+	count, start, returned := p.step.meter, p.step.meter.begin(), false
+	defer func() {
+		if !returned {
+			count.lost()
+		}
+	}()
 	f := p.frames.Get().(*frame[In, Out])
 	f.in.v = in
-	err := p.walk(ctx, tracerOf(ctx), f, p.paths)
+	err := p.walk(ctx, run{tracerOf(ctx)}, f, p.paths)
 	out := f.out.v
 	p.release(f)
+	returned = true
+	count.end(start, err)
 	return out, err
 }
 
@@ -47,11 +66,16 @@ func (p *Pipeline[In, Out]) Handle(ctx context.Context, in In) error {
 //
 // One panic guard serves all stages. It also catches an error that panics when it is asked what it means (a nil
 // *T in an error, say).
-func (p *Pipeline[In, Out]) walk(ctx context.Context, tracer trace.Tracer, f *frame[In, Out], names []string) (err error) {
+func (p *Pipeline[In, Out]) walk(ctx context.Context, r run, f *frame[In, Out], names []string) (err error) {
 	cursors := make([]cursor, len(p.stages))
 	var at *cursor
+	var inside placed // the stage that runs
 	defer func() {
-		if v := recover(); v != nil {
+		v := recover()
+		if inside != nil {
+			inside.count().lost()
+		}
+		if v != nil {
 			f.out.zero()
 			err = located(at, 1, newPanicError(v))
 		}
@@ -65,7 +89,10 @@ func (p *Pipeline[In, Out]) walk(ctx context.Context, tracer trace.Tracer, f *fr
 			return located(at, 0, interrupted(ctx))
 		default:
 		}
-		if err := s.exec(at, tracer, f.cells[i], f.cells[i+1]); err != nil {
+		inside = s
+		err := s.exec(at, r, f.cells[i], f.cells[i+1])
+		inside = nil
+		if err != nil {
 			return err
 		}
 	}
@@ -84,10 +111,12 @@ func (p *Pipeline[In, Out]) node() *node {
 	return p.step.node()
 }
 
-func (p *Pipeline[In, Out]) place(pipeline string) placed { return p.step.place(pipeline) }
+func (p *Pipeline[In, Out]) place(at site) placed { return p.step.place(at) }
 
-func (p *Pipeline[In, Out]) do(at *cursor, tracer trace.Tracer, in *In, out *Out) error {
-	return p.step.do(at, tracer, in, out)
+func (p *Pipeline[In, Out]) count() *meter { return p.step.count() }
+
+func (p *Pipeline[In, Out]) do(at *cursor, r run, in *In, out *Out) error {
+	return p.step.do(at, r, in, out)
 }
 
 // Sub makes a built pipeline a step, so that policies can be put on the whole of it. Without policies the
@@ -104,14 +133,23 @@ func Sub[In, Out any](p *Pipeline[In, Out]) *Step[In, Out] {
 // sub is the body of a pipeline as a stage.
 type sub[In, Out any] struct{ p *Pipeline[In, Out] }
 
-func (s sub[In, Out]) run(ctx context.Context, tracer trace.Tracer, in *In, out *Out) error {
+func (s sub[In, Out]) run(ctx context.Context, r run, in *In, out *Out) error {
 	f := s.p.frames.Get().(*frame[In, Out])
 	f.in.v = *in
-	err := s.p.walk(ctx, tracer, f, s.p.names)
+	err := s.p.walk(ctx, r, f, s.p.names)
 	*out = f.out.v
 	s.p.release(f)
 	return err
 }
 
-// place leaves the stages inside where they are: in their own pipeline.
-func (s sub[In, Out]) place(string) body[In, Out] { return s }
+// place lets the stages inside stand in their own pipeline, with the state of their policies, and only be counted
+// where they are nested.
+func (s sub[In, Out]) place(at site) body[In, Out] {
+	c := *s.p
+	at.pipeline, at.middleware, at.nested = c.Name(), c.plan.middleware(), true
+	c.stages = nil
+	for _, stage := range s.p.stages {
+		c.stages = append(c.stages, stage.place(at))
+	}
+	return sub[In, Out]{&c}
+}

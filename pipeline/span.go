@@ -71,6 +71,28 @@ func endSpan(span trace.Span, err error) {
 	span.RecordError(err)
 }
 
+// recordFallback puts on the stage's span what its fallback covers.
+func recordFallback(ctx context.Context, err error) {
+	trace.SpanFromContext(ctx).AddEvent("fallback", trace.WithAttributes(attribute.String("error", fmt.Sprint(err))))
+}
+
+// on puts the value on the stage's span as its author wants it.
+func (s *show[In, Out]) on(span trace.Span, in *In, out *Out, err error) {
+	if s == nil || !span.IsRecording() {
+		return
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			span.AddEvent("trace", trace.WithAttributes(attribute.String("panic", fmt.Sprint(v))))
+		}
+	}()
+	shown := *out
+	if err != nil {
+		shown = *new(Out)
+	}
+	span.SetAttributes(s.attributes(*in, shown)...)
+}
+
 // recordRetry puts on the stage's span that it runs again after a failed attempt.
 func recordRetry(ctx context.Context, attempt int, pause time.Duration, err error) {
 	trace.SpanFromContext(ctx).AddEvent("retry", trace.WithAttributes(

@@ -3,8 +3,6 @@ package pipeline
 import (
 	"context"
 
-	"go.opentelemetry.io/otel/trace"
-
 	"github.com/plba/plba/task"
 )
 
@@ -16,42 +14,46 @@ type Stage[In, Out any] interface {
 	// *StageError. A stage that Build would refuse does not run; its error says why.
 	Run(ctx context.Context, in In) (Out, error)
 
-	// do runs the stage at its place in a run; tracer is nil when nothing records. On an error out holds the
-	// zero value. It may panic: whoever calls do or exec has a panic guard around it.
-	do(at *cursor, tracer trace.Tracer, in *In, out *Out) error
+	// do runs the stage at its place in a run. On an error out holds the zero value. It may panic: whoever calls
+	// do or exec has a panic guard around it, and counts the stage's run as lost.
+	do(at *cursor, r run, in *In, out *Out) error
 }
 
 // AnyStage is a stage of any types: what Builder.Stage takes.
 type AnyStage interface {
 	// node describes the stage; nil for a stage that no constructor made.
 	node() *node
-	// place gives the stage as it runs in the pipeline of that name.
-	place(pipeline string) placed
+	// place gives the stage as it runs at that site.
+	place(at site) placed
+	// count is what counts the stage's runs.
+	count() *meter
 }
 
 // placed is a stage that stands in a pipeline: a *Step, seen without its types.
 type placed interface {
+	AnyStage
 	// cell makes a cell for the stage's output.
 	cell() cell
 	// exec is do between two cells of a frame.
-	exec(at *cursor, tracer trace.Tracer, in, out cell) error
+	exec(at *cursor, r run, in, out cell) error
 }
 
 // body is what a stage does, without policies, guards and spans.
 type body[In, Out any] interface {
-	run(ctx context.Context, tracer trace.Tracer, in *In, out *Out) error
-	place(pipeline string) body[In, Out]
+	run(ctx context.Context, r run, in *In, out *Out) error
+	// place places the stages inside; at is the site of these.
+	place(at site) body[In, Out]
 }
 
 // function is the body of every stage that is made of one function.
 type function[In, Out any] func(context.Context, In) (Out, error)
 
-func (f function[In, Out]) run(ctx context.Context, _ trace.Tracer, in *In, out *Out) (err error) {
+func (f function[In, Out]) run(ctx context.Context, _ run, in *In, out *Out) (err error) {
 	*out, err = f(ctx, *in)
 	return err
 }
 
-func (f function[In, Out]) place(string) body[In, Out] { return f }
+func (f function[In, Out]) place(site) body[In, Out] { return f }
 
 // functionStep makes the step for every constructor that takes one function; missing says that the author gave none.
 func functionStep[In, Out any](

@@ -7,22 +7,35 @@ import (
 	"strings"
 	"time"
 
-	"go.opentelemetry.io/otel/trace"
-
-	"github.com/plba/plba/task"
+	"go.opentelemetry.io/otel/attribute"
 )
 
-// Step is the stage that the constructors return. Its policy methods return a changed copy; a policy that is
-// set again is replaced. A Step is immutable and safe for concurrent use.
+// Step is the stage that the constructors return. Its methods return a changed copy; what is set again is
+// replaced. A Step is immutable and safe for concurrent use.
+//
+// The state of Limit, Rate and Breaker belongs to the place where the stage stands: one stage in two pipelines
+// has two, all runs of one built pipeline share one, also where that pipeline is nested in others. A stage that
+// runs alone has one of its own.
 type Step[In, Out any] struct {
+	standing
 	n        *node
 	body     body[In, Out]
 	policies policies
-	span     spanOptions
+	fallback *fallback[In, Out]
+	show     *show[In, Out]
+	bare     bool // nothing is around the body but a panic guard
+}
+
+type fallback[In, Out any] struct {
+	give func(context.Context, In, error) (Out, error)
+}
+
+type show[In, Out any] struct {
+	attributes func(In, Out) []attribute.KeyValue
 }
 
 func newStep[In, Out any](n *node, b body[In, Out]) *Step[In, Out] {
-	return &Step[In, Out]{n: n, body: b, span: spanOptionsFor("", n)}
+	return &Step[In, Out]{standing: alone(n), n: n, body: b, bare: true}
 }
 
 // Retry runs the stage up to attempts times in all (1: no retry), with a pause in between: by default 100 ms,
@@ -30,19 +43,102 @@ func newStep[In, Out any](n *node, b body[In, Out]) *Step[In, Out] {
 // context.
 //
 // Not retried: what says itself what is to become of the task (task.Permanent, task.Snooze, task.RetryAfter,
-// task.Drop, and errors with Permanent or RetryAfter methods), a panic, and a cancelled run. On Sub and Each
-// the whole of it is run again.
+// task.Drop, and errors with Permanent or RetryAfter methods), a panic, and a cancelled run. RetryIf narrows it
+// further. On a stage that holds others the whole of it is run again.
 func (s *Step[In, Out]) Retry(attempts int, backoff ...Backoff) *Step[In, Out] {
-	c := *s
+	c := s.covered()
 	c.policies.retry = &retryPolicy{attempts, slices.Clone(backoff)}
-	return &c
+	return c
+}
+
+// RetryIf lets Retry try again only after errors for which is says true. is must be pure; it is not asked about
+// errors that are not retried anyway. It needs a Retry.
+func (s *Step[In, Out]) RetryIf(is func(error) bool) *Step[In, Out] {
+	c := s.covered()
+	c.policies.retryIf = &condition{is}
+	return c
+}
+
+// PermanentIf makes errors permanent (task.Permanent) for which is says true: they are not retried, neither by
+// the stage nor by the queue. is must be pure. It is asked about errors of the stage's own attempts that would
+// be retried, timeouts and panics among them, and not once the run is cancelled.
+func (s *Step[In, Out]) PermanentIf(is func(error) bool) *Step[In, Out] {
+	c := s.covered()
+	c.policies.permanentIf = &condition{is}
+	return c
 }
 
 // Timeout ends the context of each attempt after d, with a *TimeoutError as its cause. It is cooperative: the
 // attempt is waited for, and when it comes late its result is discarded and the error is a *TimeoutError.
 func (s *Step[In, Out]) Timeout(d time.Duration) *Step[In, Out] {
-	c := *s
+	c := s.covered()
 	c.policies.timeout = &timeoutPolicy{d}
+	return c
+}
+
+// Limit lets at most n attempts of the stage run at once, over all runs of the pipeline. The others wait, each
+// in its task's slot, until there is room or their context ends; they are let in in no particular order. A
+// pause of Retry holds no place, and the stage's Timeout begins after the wait.
+func (s *Step[In, Out]) Limit(n int) *Step[In, Out] {
+	c := s.covered()
+	c.policies.limit = newLimit(n)
+	return c
+}
+
+// Rate lets attempts of the stage begin at most perSecond times a second on average, over all runs of the
+// pipeline, and up to burst at once after a quiet time. The others wait, each in its task's slot, until it is
+// their turn or their context ends. The stage's Timeout begins after the wait.
+func (s *Step[In, Out]) Rate(perSecond float64, burst int) *Step[In, Out] {
+	c := s.covered()
+	c.policies.rate = newRate(perSecond, burst)
+	return c
+}
+
+// Breaker keeps attempts away from something that is down. After that many failures in a row (see OutOf) it
+// is open: for the time of pause every attempt is answered with a *BreakerOpenError, which is not retried inside
+// the stage and sends the task back to its queue until then. After the pause one attempt is let through as a
+// trial: if it succeeds the breaker closes, if it fails another pause begins.
+//
+// A failure is any error that would be retried, also a timeout or a panic. task.Permanent, task.Drop and
+// task.Snooze count as answers of a healthy stage; what a cancelled run leaves behind does not count, except that a
+// trial cut short by it is followed by another pause.
+func (s *Step[In, Out]) Breaker(failures int, pause time.Duration, options ...BreakerOption) *Step[In, Out] {
+	c := s.covered()
+	c.policies.breaker = newBreaker(failures, pause, options)
+	return c
+}
+
+// Fallback lets give provide the output when the stage has failed for good: its attempts are used up, its error
+// is not retried, it panicked, or its breaker is open. give gets the stage's error; its own error, if any, is the
+// stage's then. It is not asked when the value was dropped or snoozed, nor when the run is cancelled. Its context
+// is that of the whole stage, without the Timeout of an attempt.
+func (s *Step[In, Out]) Fallback(give func(ctx context.Context, in In, err error) (Out, error)) *Step[In, Out] {
+	c := s.covered()
+	c.fallback = &fallback[In, Out]{give}
+	return c
+}
+
+// Describe says in a line what the stage is for. It shows in the graph and reaches the middleware.
+func (s *Step[In, Out]) Describe(text string) *Step[In, Out] {
+	c := *s
+	c.n = s.n.described(text)
+	c.info.Description = text
+	return &c
+}
+
+// Trace puts attributes of the value on the stage's span. Without it no value is ever put into a trace. It is
+// called once, when the stage has ended, and only when its span records; out is the zero value if the stage
+// failed. A panic of attributes is noted on the span and has no other effect.
+func (s *Step[In, Out]) Trace(attributes func(in In, out Out) []attribute.KeyValue) *Step[In, Out] {
+	c := *s
+	c.show = &show[In, Out]{attributes}
+	return &c
+}
+
+// covered is a copy that has more around its body than a panic guard.
+func (s *Step[In, Out]) covered() *Step[In, Out] {
+	c := *s
+	c.bare = false
 	return &c
 }
 
@@ -52,119 +148,61 @@ func (s *Step[In, Out]) Run(ctx context.Context, in In) (out Out, err error) {
 		return out, errors.New("pipeline: this stage cannot run: " + strings.Join(faults, "; "))
 	}
 	at := &cursor{ctx, s.n.name}
+	guarded := true
 	defer func() {
 		if v := recover(); v != nil {
 			out, err = *new(Out), located(at, 1, newPanicError(v))
 		}
+		if guarded {
+			s.meter.lost()
+		}
 	}()
 	if ctx.Err() != nil {
+		guarded = false
 		return out, located(at, 0, interrupted(ctx))
 	}
-	err = s.do(at, tracerOf(ctx), &in, &out)
+	err = s.do(at, run{tracerOf(ctx)}, &in, &out)
+	guarded = false
 	return out, err
 }
 
+// node describes the stage with its policies, and the faults of all of it.
 func (s *Step[In, Out]) node() *node {
 	if s == nil || s.n == nil {
 		return nil
 	}
 	n := *s.n
-	n.settings = append(slices.Clone(n.settings), s.policies.settings()...)
-	n.faults = append(slices.Clone(n.faults), s.policies.faults()...)
+	n.settings = slices.Clone(n.settings)
+	n.faults = slices.Clone(n.faults)
+	if s.fallback != nil {
+		n.settings = append(n.settings, setting{"fallback", "yes"})
+		if s.fallback.give == nil {
+			n.faults = append(n.faults, "the function given to Fallback is nil")
+		}
+	}
+	n.settings = append(n.settings, s.policies.settings()...)
+	n.faults = append(n.faults, s.policies.faults()...)
+	if s.show != nil && s.show.attributes == nil {
+		n.faults = append(n.faults, "the function given to Trace is nil")
+	}
 	return &n
 }
 
-func (s *Step[In, Out]) place(pipeline string) placed {
+func (s *Step[In, Out]) place(at site) placed {
 	c := *s
-	c.body = s.body.place(pipeline)
-	c.span = spanOptionsFor(pipeline, s.n)
+	c.standing = at.stand(s.n)
+	c.body = s.body.place(at.inside(c.info.ID))
+	c.bare = s.bare && len(c.middleware) == 0
+	if !at.nested {
+		c.policies = s.policies.fresh()
+	}
 	return &c
 }
 
 func (s *Step[In, Out]) cell() cell { return new(value[Out]) }
 
-func (s *Step[In, Out]) exec(at *cursor, tracer trace.Tracer, in, out cell) error {
-	return s.do(at, tracer, &in.(*value[In]).v, &out.(*value[Out]).v)
-}
+func (s *Step[In, Out]) count() *meter { return s.meter }
 
-func (s *Step[In, Out]) do(at *cursor, tracer trace.Tracer, in *In, out *Out) error {
-	var err error
-	n := 1
-	switch {
-	case tracer != nil:
-		n, err = s.traced(at, tracer, in, out)
-	case s.policies != (policies{}):
-		n, err = s.attempts(at, nil, in, out)
-	default: // the usual case: a panic goes straight to the guard of the caller
-		err = s.body.run(at, nil, in, out)
-	}
-	if err == nil {
-		return nil
-	}
-	*out = *new(Out)
-	return located(at, n, err)
-}
-
-// traced is attempts under a span. The span is ended in any case: also when the stage ends its goroutine, and
-// when its error panics on being asked what it means.
-func (s *Step[In, Out]) traced(at *cursor, tracer trace.Tracer, in *In, out *Out) (n int, err error) {
-	ctx, span := tracer.Start(at, s.n.name, s.span.of(at)...)
-	n, err = 1, ErrGoexit
-	defer func() {
-		if v := recover(); v != nil {
-			err = newPanicError(v)
-		}
-		endSpan(span, err)
-	}()
-	return s.attempts(ctx, tracer, in, out)
-}
-
-// attempts runs the stage until it succeeds, may not be retried, or has been tried often enough.
-func (s *Step[In, Out]) attempts(ctx context.Context, tracer trace.Tracer, in *In, out *Out) (n int, err error) {
-	retry := s.policies.retry
-	for n = 1; ; n++ {
-		err = s.attempt(ctx, tracer, in, out)
-		if err == nil || retry == nil || n >= retry.attempts || !retryable(err) {
-			return n, err
-		}
-		pause, fault := retry.pause(n)
-		if fault != nil {
-			return n, fault
-		}
-		if !wait(ctx, pause) {
-			return n, cutShort(ctx, err)
-		}
-		if tracer != nil {
-			recordRetry(ctx, n, pause, err)
-		}
-	}
-}
-
-// attempt runs the stage once, within its timeout.
-func (s *Step[In, Out]) attempt(ctx context.Context, tracer trace.Tracer, in *In, out *Out) error {
-	if s.policies.timeout == nil {
-		return s.call(ctx, tracer, in, out)
-	}
-	after := s.policies.timeout.after
-	var late error = &TimeoutError{After: after}
-	ctx, cancel := context.WithTimeoutCause(ctx, after, late)
-	defer cancel()
-	err := s.call(ctx, tracer, in, out)
-	if context.Cause(ctx) != late || err == late {
-		return err
-	}
-	if outcome, _ := task.Classify(err); outcome == task.Dropped {
-		err = nil // a late decision to drop is a late result
-	}
-	return &TimeoutError{After: after, Err: err}
-}
-
-// call is the panic guard around the body: inside of the policies, so that an attempt that panics late is late.
-func (s *Step[In, Out]) call(ctx context.Context, tracer trace.Tracer, in *In, out *Out) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = newPanicError(v)
-		}
-	}()
-	return s.body.run(ctx, tracer, in, out)
+func (s *Step[In, Out]) exec(at *cursor, r run, in, out cell) error {
+	return s.do(at, r, &in.(*value[In]).v, &out.(*value[Out]).v)
 }
