@@ -15,12 +15,20 @@ type Checkpoints interface {
 
 // Slots is what a worker tells a handler about itself, so that work that gathers items of several tasks knows when
 // waiting for more is pointless. Safe for concurrent use.
+//
+// A slot handles one task at a time. Its handler finds it in the context (SlotsFrom) and parks it while it waits for other tasks to come, and only
+// so long: not while what was gathered is worked on. The worker is saturated when every slot that holds a task is parked and no other slot may take
+// one: because all are taken, or the worker is paused or stops softly. A slot that waits for work is not parked, since a task may come to it; how
+// long to wait for that is for whoever gathers to say, with a timer of its own. When a stop is forced contexts end, and nothing is saturated any more.
 type Slots interface {
-	// Size is how many tasks the worker handles at once.
+	// Size is how many tasks the worker handles at once, at present: it may be changed while the worker runs.
 	Size() int
-	// Park says that the calling task waits for others; unpark ends that.
+	// Park says that the calling task waits for others; unpark ends that, and does nothing the second time. A task that parks in several places at once
+	// (its fan-out) counts as parked while at least one of them is. Tasks that wait behind this one in the same slot go back to the queue, so Park may
+	// take as long as the queue's answer does.
 	Park() (unpark func())
-	// OnSaturated calls flush once, from another goroutine, when every slot is parked; cancel withdraws it.
+	// OnSaturated calls flush once, from another goroutine, as soon as the worker is saturated, which may be at once; cancel withdraws it, and may cross a
+	// flush that has just begun. A stop waits for flush to return.
 	OnSaturated(flush func()) (cancel func())
 }
 

@@ -74,6 +74,7 @@ type consumer[T any] struct {
 	scaled atomic.Int64            // the concurrency set at run time; 0 while none is
 	crew   atomic.Pointer[crew[T]] // of the present or last life
 	away   atomic.Bool             // the queue could not be asked; written by the scout
+	parks  atomic.Bool             // the handler has parked once
 }
 
 // QueueName is the queue that the worker takes from.

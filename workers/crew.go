@@ -28,6 +28,8 @@ type crew[T any] struct {
 	asking   context.Context    // of the scout: ends with the intake, or when the scout is called back
 	recall   context.CancelFunc // ends asking
 	yield    atomic.Bool        // paused, or more slots than there may be; written under mu
+	parked   int                // slots that wait for other tasks
+	flushes  []*flush           // what is to be called when all wait
 
 	pace atomic.Int64 // moving average of the time per task, ns; decides how many to take at once
 
@@ -66,6 +68,7 @@ func (k *crew[T]) arrangeLocked() {
 		k.slots[s] = struct{}{}
 		k.wg.Go(s.work)
 	}
+	k.saturateLocked()
 }
 
 // takeScout makes the slot the scout, who asks the queue with the context. False: there is one already, or nothing may be taken; then the slot is out, in the
@@ -104,10 +107,10 @@ func (k *crew[T]) replace(s *slot[T]) {
 }
 
 // batch is how many tasks a slot takes at once: about a millisecond of work, so that short tasks share the cost of asking and a long one
-// never waits behind another while slots are free.
+// never waits behind another while slots are free. With a handler that parks it is one task: nothing may wait behind a parked one.
 func (k *crew[T]) batch() int {
 	pace := k.pace.Load()
-	if pace == 0 {
+	if pace == 0 || k.c.parks.Load() {
 		return 1
 	}
 	return int(min(max(int64(time.Millisecond)/pace, 1), 32))

@@ -37,6 +37,13 @@
 // stopped like any other, and finishes what it has in flight. Neither ever ends work that has begun; what a slot had received but not begun goes back to its
 // queue with the attempt not counted.
 //
+// # Slots
+//
+// A handler finds its slot in the context (task.SlotsFrom), and parks it while it waits for other tasks: so does a batch of a pipeline. When all slots
+// that hold a task are parked and no other may take one, what was gathered is flushed: no task that could be handled waits for a timer. Soft stops,
+// pauses and fewer slots saturate a worker too; a forced stop does not, there contexts end. A slot holds several leases only while its tasks are short; behind
+// one that parks nothing waits: it goes back to the queue.
+//
 // # Middleware
 //
 // Wrap puts middleware around a handler, typed like the handler itself; it runs within the attempt, between the platform's own steps (lease,

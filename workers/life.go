@@ -54,6 +54,7 @@ type run struct {
 	rest      func(*run) error // left by a body that returns early: done when the intake has ended, so that no goroutine waits for that
 	err       error            // valid once over is closed
 	stopAsked atomic.Bool
+	forced    atomic.Bool  // the stop is forced
 	finished  atomic.Int64 // ended by itself after the stop began
 	returned  atomic.Int64 // given back to the queue
 	abandoned atomic.Int64
@@ -255,10 +256,14 @@ func (l *life) Stop(soft, hard context.Context) Receipt {
 		r.act.close()
 	}
 	l.mu.Unlock()
+	if soft.Err() != nil {
+		r.forced.Store(true) // before anybody sees the end of the intake. Contexts end after it, lest what comes back be taken again
+	}
 	r.endIntake()
 	select {
 	case <-r.over:
 	case <-soft.Done():
+		r.forced.Store(true)
 		r.cancel(task.ErrForced)
 		select {
 		case <-r.over:

@@ -3,7 +3,9 @@ package workers
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/plba/plba/queue"
@@ -15,16 +17,18 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// slot handles one task after the other.
+// slot handles one task after the other. It is what the handler of its task knows as task.Slots.
 type slot[T any] struct {
 	crew *crew[T]
 
 	mu      sync.Mutex
-	held    []queue.Token // leases of the batch that are not answered yet; held[0] is the one at hand
-	lost    map[queue.Token]bool
-	current queue.Token
-	ctx     context.Context // of handlers, reused from task to task until it is cancelled
+	current queue.Token         // the lease at hand
+	rest    []queue.Delivery[T] // of the batch: leased, not begun
+	ctx     context.Context     // of handlers, reused from task to task until it is cancelled
 	cancel  context.CancelCauseFunc
+
+	parks atomic.Int32 // how many parts of the handler wait for other tasks; written under crew.mu
+	turn  int          // numbers the tasks that left something parked behind; guarded by crew.mu
 }
 
 // work is the life of a slot: wait for work as the scout, handle it, leave when another one waits.
@@ -45,7 +49,7 @@ func (s *slot[T]) work() {
 		batch := k.c.receive(ctx, k.batch())
 		s.take(batch)
 		k.found(len(batch) > 0)
-		s.handleAll(batch)
+		s.handleAll()
 	}
 	regular = true
 }
@@ -56,43 +60,58 @@ func (s *slot[T]) take(batch []queue.Delivery[T]) {
 		return
 	}
 	s.mu.Lock()
-	s.held = s.held[:0]
-	for _, d := range batch {
-		s.held = append(s.held, d.Token)
-	}
+	s.rest = batch
 	s.mu.Unlock()
 	s.crew.scheduleRenewal()
 }
 
-func (s *slot[T]) handleAll(batch []queue.Delivery[T]) {
-	if len(batch) == 0 {
-		return
+// next makes the next lease of the batch the one at hand and gives the handler's context.
+func (s *slot[T]) next() (d queue.Delivery[T], ctx context.Context, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.rest) == 0 {
+		return d, nil, false
 	}
+	d, s.rest = s.rest[0], s.rest[1:]
+	if s.ctx == nil || s.ctx.Err() != nil {
+		s.ctx, s.cancel = context.WithCancelCause(s.crew.r.ctx)
+	}
+	s.current = d.Token
+	return d, s.ctx, true
+}
+
+// handleAll handles the batch. When the stop comes at least its first task is handled: for it the slot was sent.
+func (s *slot[T]) handleAll() {
 	began := time.Now()
-	next := 0
+	handled := 0
 	defer func() { // also on runtime.Goexit: what was not begun goes back
-		s.mu.Lock()
-		s.held = s.held[:0]
-		s.mu.Unlock()
-		s.crew.c.giveBack(s.crew.r, batch[next:])
-		if next > 0 {
-			s.crew.notePace(time.Since(began), next)
+		s.giveBack()
+		if handled > 0 {
+			s.crew.notePace(time.Since(began), handled)
 		}
 	}()
-	for next < len(batch) && !s.crew.yield.Load() && (next == 0 || s.crew.r.intake.Err() == nil) {
-		d := batch[next]
-		next++
-		s.handle(d)
+	for !s.crew.yield.Load() && (handled == 0 || s.crew.r.intake.Err() == nil) {
+		d, ctx, ok := s.next()
+		if !ok {
+			return
+		}
+		handled++
+		s.handle(ctx, d)
 	}
 }
 
+// giveBack gives up what is leased and not begun.
+func (s *slot[T]) giveBack() {
+	s.mu.Lock()
+	rest := s.rest
+	s.rest = nil
+	s.mu.Unlock()
+	s.crew.c.giveBack(s.crew.r, rest)
+}
+
 // handle takes one task through its steps: begin, trace, run, classify, answer, end.
-func (s *slot[T]) handle(d queue.Delivery[T]) {
+func (s *slot[T]) handle(ctx context.Context, d queue.Delivery[T]) {
 	c, r := s.crew.c, s.crew.r
-	ctx, ok := s.begin(d.Token)
-	if !ok {
-		return // lost while it waited in the batch
-	}
 	r.act.begin()
 	ctx, span := c.startSpan(ctx, d.Info)
 	err := errGoexit
@@ -114,32 +133,15 @@ func (s *slot[T]) handle(d queue.Delivery[T]) {
 		}
 		c.count(r, err)
 	}()
-	err = c.call(ctx, d)
+	err = c.call(ctx, d, s)
 }
 
-// begin makes the lease the one at hand and gives the handler's context.
-func (s *slot[T]) begin(t queue.Token) (context.Context, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.lost[t] {
-		delete(s.lost, t)
-		return nil, false
-	}
-	if s.ctx == nil || s.ctx.Err() != nil {
-		s.ctx, s.cancel = context.WithCancelCause(s.crew.r.ctx)
-	}
-	s.current = t
-	return s.ctx, true
-}
-
-// end lets go of the lease at hand.
+// end lets go of the lease at hand, and of what its handler left parked.
 func (s *slot[T]) end() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.current = queue.Token{}
-	if len(s.held) > 0 {
-		s.held = s.held[1:]
-	}
+	s.mu.Unlock()
+	s.unparkAll()
 }
 
 func (s *slot[T]) close() {
@@ -150,13 +152,21 @@ func (s *slot[T]) close() {
 	}
 }
 
+// holds gives the leases that are not answered yet.
 func (s *slot[T]) holds() []queue.Token {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append([]queue.Token(nil), s.held...)
+	var held []queue.Token
+	if s.current != (queue.Token{}) {
+		held = append(held, s.current)
+	}
+	for _, d := range s.rest {
+		held = append(held, d.Token)
+	}
+	return held
 }
 
-// lose cancels the handler if it has the lease at hand, and has the slot skip it if it only waits.
+// lose cancels the handler if it has the lease at hand, and takes it out of the batch if it only waits.
 func (s *slot[T]) lose(t queue.Token, cause error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -164,18 +174,11 @@ func (s *slot[T]) lose(t queue.Token, cause error) {
 		s.cancel(cause)
 		return
 	}
-	for _, h := range s.held {
-		if h == t {
-			if s.lost == nil {
-				s.lost = map[queue.Token]bool{}
-			}
-			s.lost[t] = true
-		}
-	}
+	s.rest = slices.DeleteFunc(s.rest, func(d queue.Delivery[T]) bool { return d.Token == t })
 }
 
 // call runs the handler with the task at hand in its context.
-func (c *consumer[T]) call(ctx context.Context, d queue.Delivery[T]) (err error) {
+func (c *consumer[T]) call(ctx context.Context, d queue.Delivery[T], slots task.Slots) (err error) {
 	if d.Err != nil {
 		return d.Err // the payload cannot be decoded; it is kept and retried
 	}
@@ -184,7 +187,7 @@ func (c *consumer[T]) call(ctx context.Context, d queue.Delivery[T]) (err error)
 			err = NewPanicError(v)
 		}
 	}()
-	ctx = task.With(ctx, d.Info, c.queue.Checkpoints(d.Token), nil)
+	ctx = task.With(ctx, d.Info, c.queue.Checkpoints(d.Token), slots)
 	if c.opts.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, c.opts.timeout, &TimeoutError{c.name, c.opts.timeout})
