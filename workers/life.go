@@ -168,6 +168,9 @@ func (l *life) awaitReady(ctx context.Context, r *run) error {
 	case <-r.isReady:
 		return nil
 	case <-r.over:
+		if isClosed(r.isReady) {
+			return nil // it was ready, and its end is a matter of Done
+		}
 		if r.err != nil {
 			return fmt.Errorf("worker %q did not start: %w", l.name, r.err)
 		}
