@@ -74,6 +74,16 @@ func (b *budget) force(cause error) {
 	})
 }
 
+// yieldTo lets b end no later than other does, until the returned function is called.
+func (b *budget) yieldTo(other *budget) (stop func()) {
+	soft := context.AfterFunc(other.soft, func() { b.force(context.Cause(other.soft)) })
+	hard := context.AfterFunc(other.hard, func() { b.endHard(context.Cause(other.hard)) })
+	return func() {
+		soft()
+		hard()
+	}
+}
+
 func (b *budget) after(d time.Duration, f func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -48,6 +48,12 @@
 // stays stopped: a critical one makes the application unhealthy, another degraded. With platform.exit_on_critical_failure a critical one that is given up
 // also stops the application gracefully, and Run returns a *CriticalError (exit code 1). Who calls Start and Stop instead of Run hears of it by StopRequested.
 //
+// # Operators
+//
+// StartWorker, StopWorker and RestartWorker act on one worker of a running application, one command at a time for each worker. What an operator stopped stays
+// stopped, whatever the restart policy says, until an operator starts it or the application is started again; meanwhile it is degraded. The application's own stop
+// ends such commands: an operator's start is interrupted, and an operator's stop gets no more time than the application has.
+//
 // # Stop
 //
 // One budget for all (platform.shutdown.timeout, 30 s). Readiness ends at once. With platform.shutdown.delay everything else goes on for so long, so that a load

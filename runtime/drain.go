@@ -29,7 +29,7 @@ func (a *App) stopWorkers(up []*supervised, b *budget, inTurn bool) []WorkerRece
 		all.Go(func() {
 			defer close(done)
 			b.await(first...)
-			receipts[slices.Index(up, s)] = s.stop(b.soft, b.hard)
+			receipts[slices.Index(up, s)] = s.stop(b)
 		})
 		return done
 	}

@@ -91,11 +91,26 @@ type stopOption func(*stopOptions)
 
 func (f stopOption) stop(o *stopOptions) { f(o) }
 
+// anyStopOption goes with a stop of one worker, too.
+type anyStopOption struct{ stopOption }
+
+func (f anyStopOption) stopWorker(o *stopOptions) { f.stopOption(o) }
+
 // KeepChannels leaves control channels up, so that a start can be asked for through them.
 func KeepChannels() StopOption { return stopOption(func(o *stopOptions) { o.keepChannels = true }) }
 
 // Force cancels the contexts of handlers at once instead of waiting for them or for platform.shutdown.delay. Given to a second Stop, it forces the one under way.
-func Force() StopOption { return stopOption(func(o *stopOptions) { o.force = true }) }
+func Force() interface {
+	StopOption
+	WorkerStopOption
+} {
+	return anyStopOption{func(o *stopOptions) { o.force = true }}
+}
 
-// Reason is shown in the log and in the receipt.
-func Reason(why string) StopOption { return stopOption(func(o *stopOptions) { o.reason = why }) }
+// Reason is shown in the log and in the receipt; of a worker, in its health.
+func Reason(why string) interface {
+	StopOption
+	WorkerStopOption
+} {
+	return anyStopOption{func(o *stopOptions) { o.reason = why }}
+}

@@ -30,6 +30,13 @@ type WorkerReceipt struct {
 	workers.Receipt
 }
 
+func (w WorkerReceipt) err() error {
+	if w.Outcome == Drained && w.Error == "" {
+		return nil
+	}
+	return ErrNotClean
+}
+
 // QueueLoss counts the tasks that a volatile queue still held when it was closed.
 type QueueLoss struct {
 	Queue string `json:"queue"`
@@ -50,9 +57,7 @@ func (r *Receipt) settle(began time.Time) {
 	r.TookSeconds = time.Since(began).Seconds()
 	r.Clean = len(r.Lost) == 0 && len(r.Faults) == 0
 	for _, w := range r.Workers {
-		if w.Outcome != Drained || w.Error != "" {
-			r.Clean = false
-		}
+		r.Clean = r.Clean && w.err() == nil
 	}
 }
 

@@ -216,8 +216,11 @@ func TestOtherWorkerHangsInItsStart(t *testing.T) {
 		if w, _ := a.Worker("stuck"); w.State != workers.Stopped || w.Abandoned != 1 || !strings.Contains(w.LastError, "start timeout of 3s") {
 			t.Errorf("worker %+v", w)
 		}
+		rec, err := a.Stop(t.Context()) // it still hangs
+		if !errors.Is(err, runtime.ErrNotClean) || rec.Workers[0].Outcome != runtime.Abandoned || rec.Workers[0].Receipt.Abandoned != 1 {
+			t.Errorf("%v\n%s", err, rec)
+		}
 		close(release)
-		stop(t, a)
 	})
 }
 

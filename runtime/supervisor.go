@@ -34,6 +34,8 @@ type supervised struct {
 	next     time.Time // of the restart that is waited for
 	failed   error     // the failure that is waited out, or given up at
 	gaveUp   bool
+	held     string   // why an operator's stop keeps it stopped; "" unless it does
+	cmd      *command // an operator's start or stop under way
 }
 
 func newSupervised(a *App, w workers.Worker) *supervised {
@@ -45,18 +47,25 @@ func (s *supervised) begin(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	s.setHeld("")
 	err := s.start(ctx)
 	if err != nil && (s.critical || ctx.Err() != nil) {
 		return err
 	}
-	s.note(time.Time{}, err, false)
+	s.supervise(ctx, err)
+	return nil
+}
+
+// supervise watches the worker from now on; failed is why its start failed, if it did. ctx lends its values only.
+func (s *supervised) supervise(ctx context.Context, failed error) {
+	s.note(time.Time{}, failed, false)
 	wctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	gone := make(chan struct{})
 	s.mu.Lock()
 	s.quit, s.gone = cancel, gone
 	s.mu.Unlock()
-	go s.watch(wctx, gone, err)
-	return nil
+	s.setHeld("")
+	go s.watch(wctx, gone, failed)
 }
 
 func (s *supervised) start(ctx context.Context) error {
@@ -173,9 +182,23 @@ func (s *supervised) note(next time.Time, failed error, gaveUp bool) {
 	}
 }
 
-// stop ends the watch first, so that nothing starts the worker again, then the worker.
-func (s *supervised) stop(soft, hard context.Context) WorkerReceipt {
+// stop is the application's. It ends the watch first, so that nothing starts the worker again, then the worker.
+func (s *supervised) stop(b *budget) WorkerReceipt {
 	began := time.Now()
+	before := s.displace(b)
+	s.endWatch()
+	s.note(time.Time{}, nil, false)
+	rec := s.stopWorker(b.soft, b.hard)
+	if before != nil && before.budget != nil && s.isHeld() {
+		rec = before.receipt // it was being stopped when we came
+	}
+	s.setHeld("")
+	rec.TookSeconds = time.Since(began).Seconds()
+	return rec
+}
+
+// endWatch lets nothing start the worker again.
+func (s *supervised) endWatch() {
 	s.mu.Lock()
 	quit, gone := s.quit, s.gone
 	s.quit, s.gone = nil, nil
@@ -184,15 +207,14 @@ func (s *supervised) stop(soft, hard context.Context) WorkerReceipt {
 		quit()
 		<-gone
 	}
-	s.note(time.Time{}, nil, false)
-	rec := s.stopWorker(soft, hard)
-	rec.TookSeconds = time.Since(began).Seconds()
-	return rec
 }
 
 func (s *supervised) stopWorker(soft, hard context.Context) WorkerReceipt {
 	rec := WorkerReceipt{Name: s.w.Name(), Outcome: Drained}
 	if isOver(s.w) {
+		if n := s.w.Status().Abandoned; n > 0 { // of an earlier stop or start
+			rec.Outcome, rec.Receipt.Abandoned = Abandoned, int(n)
+		}
 		return rec // there is nothing to stop
 	}
 	stop := func(context.Context) (workers.Receipt, error) { return s.w.Stop(soft, hard), nil }
@@ -221,6 +243,8 @@ func (s *supervised) health() health.Report {
 	defer s.mu.Unlock()
 	about := s.quit != nil && s.restart.Policy != Never && rep.State == health.StateUnhealthy && s.w.Status().State == workers.Stopped
 	switch {
+	case s.held != "":
+		rep.State, rep.Reason = health.StateDegraded, s.held
 	case s.gaveUp:
 		rep.State, rep.Reason = health.StateUnhealthy, "stopped for good: "+reason(s.failed)
 	case s.failed != nil:
