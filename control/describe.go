@@ -92,11 +92,18 @@ var descriptions = map[string]string{
 	"WorkerStatus.last_error_at": "When that was.",
 
 	"WorkerDetail.":          "All that is known of one worker.",
+	"WorkerDetail.after":     "The workers that start before it and stop after it.",
+	"WorkerDetail.restart":   "How the supervisor restarts it.",
 	"WorkerDetail.critical":  "Whether the application is unhealthy when this worker is.",
 	"WorkerDetail.health":    "How the worker is.",
 	"WorkerDetail.history":   "Its last 100 starts, stops and failures, oldest first.",
 	"WorkerDetail.activity":  "Its last 100 moves between idle and busy, oldest first.",
 	"WorkerDetail.lifecycle": "The state machine that every worker obeys, and where in it this one is.",
+
+	"RestartInfo.":               "How the supervisor restarts a worker, the configuration taken into account.",
+	"RestartInfo.policy":         "on-failure, always or never.",
+	"RestartInfo.max_restarts":   "After more restarts than that within the window the worker is given up.",
+	"RestartInfo.window_seconds": "The window.",
 
 	"WorkerTransition.":             "One move of a worker's state machine.",
 	"WorkerTransition.from":         "The state before.",

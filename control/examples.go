@@ -70,7 +70,7 @@ func exampleWorker() WorkerDetail {
 	status := exampleRuntime().Workers[1]
 	return WorkerDetail{
 		runtime.WorkerInfo{
-			Status: status, Critical: true, Health: health.Report{State: health.StateOK, Since: exampleTime(60), LastOK: exampleTime(1)},
+			Status: status, Critical: true, After: []string{"mail-polling"}, Restart: runtime.RestartInfo{Policy: "on-failure", MaxRestarts: 5, WindowSeconds: 60}, Health: health.Report{State: health.StateOK, Since: exampleTime(60), LastOK: exampleTime(1)},
 			History: []workers.Transition{
 				{From: workers.Stopped, To: workers.Starting, Event: workers.EventStart, At: exampleTime(60), HeldSeconds: 12.5},
 				{From: workers.Starting, To: workers.Idle, Event: workers.EventReady, At: exampleTime(59), HeldSeconds: 1},

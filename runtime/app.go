@@ -18,10 +18,8 @@ import (
 	"github.com/plba/plba/logging"
 	"github.com/plba/plba/queue"
 	"github.com/plba/plba/tracing"
-	"github.com/plba/plba/workers"
 	"go.opentelemetry.io/otel/metric"
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
-	"go.opentelemetry.io/otel/trace"
 )
 
 // App is an assembled application. All methods are safe for concurrent use.
@@ -38,7 +36,8 @@ type App struct {
 	health   *health.Registry
 	changes  healthHistory
 	machine  *fsm.Machine[State, Event]
-	observer func(worker string, t workers.Transition)
+
+	observers observers
 
 	mu sync.Mutex // orders starts and stops; never held while one is under way
 	op *operation // the latest start or stop; guarded by mu
@@ -101,13 +100,16 @@ func New(m Module, opts ...Option) (*App, error) {
 	if m == nil {
 		return nil, &FaultError{[]error{errors.New("the module is nil")}}
 	}
-	a := &App{name: m.Name(), drivers: o.drivers, observer: o.observer, channelTurn: make(chan struct{}, 1), stopAsk: make(chan string, 1)}
+	a := &App{name: m.Name(), drivers: o.drivers, channelTurn: make(chan struct{}, 1), stopAsk: make(chan string, 1)}
+	for _, observer := range o.observers {
+		a.Observe(observer)
+	}
 	a.reg = newRegistry(a)
 	a.machine = Lifecycle().Machine(a.observe)
 	f := &a.reg.faults
 	a.configure(&o)
 	a.observability(&o)
-	a.health = health.NewRegistry(a.log, a.changes.add)
+	a.health = health.NewRegistry(a.log, a.observeHealth)
 	a.reg.module(m)
 	a.bind(&o)
 	if err := f.err(); err != nil {
@@ -240,19 +242,4 @@ func (a *App) Close(ctx context.Context) error {
 	var err error
 	a.stopOnce.Do(func() { err = a.tracing.Shutdown(ctx) })
 	return err
-}
-
-// observe tells of a move of the runtime's own machine. Log handler and tracer are foreign code: a panic in them must not break the move.
-func (a *App) observe(t fsm.Transition[State, Event]) {
-	defer func() {
-		if v := recover(); v != nil {
-			_ = panicked(a.log, "an observer of transitions", v)
-		}
-	}()
-	args := []any{"from", string(t.From), "to", string(t.To), "event", string(t.Event)}
-	if t.Cause != nil {
-		args = append(args, "reason", t.Cause.Error())
-	}
-	a.log.Debug("runtime transition", args...)
-	a.tracing.Transition(a.name, "runtime", string(t.From), string(t.To), string(t.Event), t.Cause, t.At, t.Held, trace.SpanContext{})
 }

@@ -16,14 +16,14 @@ import (
 type Option interface{ app(*options) }
 
 type options struct {
-	sources  []config.Source
-	drivers  []queue.Driver
-	logger   *slog.Logger
-	tracer   trace.TracerProvider
-	meter    metric.MeterProvider
-	channels []ChannelFactory
-	observer func(worker string, t workers.Transition)
-	output   io.Writer
+	sources   []config.Source
+	drivers   []queue.Driver
+	logger    *slog.Logger
+	tracer    trace.TracerProvider
+	meter     metric.MeterProvider
+	channels  []ChannelFactory
+	observers []Observer
+	output    io.Writer
 }
 
 type option func(*options)
@@ -57,9 +57,9 @@ func WithMeterProvider(mp metric.MeterProvider) Option {
 // WithOutput is where logs and stdout traces go (default os.Stderr).
 func WithOutput(w io.Writer) Option { return option(func(o *options) { o.output = w }) }
 
-// WithObserver is told every transition of every worker, in order per worker. It must not block.
+// WithObserver is told every transition of every worker, in order per worker. It must not block. App.Observe tells of more.
 func WithObserver(f func(worker string, t workers.Transition)) Option {
-	return option(func(o *options) { o.observer = f })
+	return option(func(o *options) { o.observers = append(o.observers, Observer{Worker: f}) })
 }
 
 // Channel is a way to control the application from outside. It starts after the resources and before the workers, so that it shows a start in

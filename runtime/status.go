@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"slices"
 	"time"
 
 	"github.com/plba/plba/health"
@@ -71,9 +72,18 @@ func (a *App) WorkerNames() []string {
 type WorkerInfo struct {
 	workers.Status
 	Critical bool                 `json:"critical"`
+	After    []string             `json:"after,omitempty"` // the workers that start before it and stop after it
+	Restart  RestartInfo          `json:"restart"`
 	Health   health.Report        `json:"health"`
 	History  []workers.Transition `json:"history"`  // start, ready, stop, halt, fail; the last 100, oldest first
 	Activity []workers.Transition `json:"activity"` // work and rest; the last 100, oldest first
+}
+
+// RestartInfo is how the supervisor restarts a worker, the configuration taken into account.
+type RestartInfo struct {
+	Policy        string  `json:"policy"` // on-failure, always or never
+	MaxRestarts   int     `json:"max_restarts"`
+	WindowSeconds float64 `json:"window_seconds"` // after more restarts than that within it the worker is given up
 }
 
 // Worker describes one worker; false when there is none of that name.
@@ -82,7 +92,10 @@ func (a *App) Worker(name string) (WorkerInfo, bool) {
 		if s.w.Name() != name {
 			continue
 		}
-		info := WorkerInfo{Status: s.status(), Critical: s.critical, Health: s.health()}
+		info := WorkerInfo{
+			Status: s.status(), Critical: s.critical, After: slices.Clone(s.after), Health: s.health(),
+			Restart: RestartInfo{s.restart.Policy.String(), s.restart.Max, s.restart.Window.Seconds()},
+		}
 		if rec, ok := s.w.(workers.Recorder); ok {
 			info.History, info.Activity = rec.History()
 		}

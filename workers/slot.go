@@ -212,6 +212,7 @@ func (c *consumer[T]) answer(ctx context.Context, t queue.Token, info task.Info,
 		done.After = c.opts.retry(info.Attempt, err)
 	}
 	c.logAnswer(ctx, info, done, err)
+	c.tell(info, done, err)
 	return done
 }
 

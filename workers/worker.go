@@ -77,6 +77,7 @@ type Env struct {
 	Tracing  *tracing.Service
 	Settings Settings
 	Observe  func(worker string, t Transition) // may be nil; called in order, must not block, start or stop; may ask for status
+	Failed   func(worker string, f Failure)    // may be nil; called for every failed attempt, concurrently, must not block
 }
 
 func (e Env) withDefaults() Env {
