@@ -80,11 +80,11 @@ func (d *driver) Name() string { return "memory" }
 func (d *driver) Capabilities() queue.Capabilities { return ^queue.InProcess }
 
 // Settings are those of a memory queue.
-func (d *driver) Settings() any { return memory.Driver().Settings() }
+func (d *driver) Settings() queue.Settings { return memory.Driver().Settings() }
 
 // Open opens a memory engine under observation.
-func (d *driver) Open(ctx context.Context, name string, settings any) (queue.Engine, error) {
-	e, err := memory.Driver(memory.Encoded()).Open(ctx, name, settings)
+func (d *driver) Open(ctx context.Context, o queue.Opening) (queue.Engine, error) {
+	e, err := memory.Driver(memory.Encoded()).Open(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +129,7 @@ func (o *observed) Complete(ctx context.Context, cs []queue.Completion) ([]queue
 		if c.Outcome == task.Retry && c.Counted && info.LastAttempt() {
 			r.Outcome = task.Dead
 		}
-		if r.Outcome == task.Done || r.Outcome == task.Dropped || r.Outcome == task.Dead {
+		if r.Outcome == task.Done || r.Outcome == task.Dropped || r.Outcome == task.Dead || r.Outcome == task.Cancelled {
 			o.d.ended[c.ID] = true
 			o.d.changed.Broadcast()
 		}

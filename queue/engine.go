@@ -14,17 +14,17 @@ import (
 type Engine interface {
 	// Publish takes the records in order and returns one receipt for each that is safe: an accepted prefix, complete
 	// when err is nil. wait says what to do when the queue is full: wait for room until ctx ends, or return [ErrFull].
-	// A record whose unique key counts already takes no room; its receipt names the task that has the key. The slice is the
-	// caller's again when Publish returns.
+	// A record whose unique key counts already, or whose ID the engine has already, takes no room and changes nothing; its receipt says
+	// Existing and names the task that is there. The slice is the caller's again when Publish returns.
 	Publish(ctx context.Context, rs []Record, wait bool) ([]Receipt, error)
 
-	// Receive claims up to max ready tasks for the length of lease: by priority, then in the order in which they
-	// became due. It waits until there is at least one, or until ctx ends. It returns leases or an error, never both.
-	// max < 1 or lease <= 0 is [ErrInvalid].
+	// Receive claims up to max tasks that are due, ready or undoing, for the length of lease: by priority, then in the order in which they
+	// became due, as far as pause, limits and groups allow. It waits until there is at least one, or until ctx ends. It returns leases
+	// or an error, never both. max < 1 or lease <= 0 is [ErrInvalid].
 	Receive(ctx context.Context, max int, lease time.Duration) ([]Lease, error)
 
-	// Renew lets the leases end lease from now, and returns those tokens whose lease is lost. lease <= 0 is [ErrInvalid].
-	Renew(ctx context.Context, ts []Token, lease time.Duration) (lost []Token, err error)
+	// Renew lets the leases end lease from now, and tells which are lost and which tasks are to end. lease <= 0 is [ErrInvalid].
+	Renew(ctx context.Context, ts []Token, lease time.Duration) (Renewed, error)
 
 	// Complete ends leases as the completions say, and returns the tokens of those whose lease was lost before; for them
 	// nothing was changed. An outcome that package task does not have is [ErrInvalid], and nothing was changed at all.
@@ -34,11 +34,8 @@ type Engine interface {
 	// engine lacks the capability [Checkpointed].
 	Checkpoints(t Token) task.Checkpoints
 
-	// Stats counts. It does not wait for other operations.
-	Stats(ctx context.Context) (Stats, error)
-
-	// Dead lists up to limit dead letters, those that died last first. A limit below 1 lists none.
-	Dead(ctx context.Context, limit int) ([]Dead, error)
+	// Admin is what operators do.
+	Admin
 
 	// Close ends the engine and wakes everyone who waits, with [ErrClosed]. Closing twice is fine.
 	Close(ctx context.Context) error
@@ -50,16 +47,37 @@ type Driver interface {
 	Name() string
 	// Capabilities is what every engine of this driver can do.
 	Capabilities() Capabilities
-	// Settings returns a pointer to a new settings struct with koanf tags. The section of the queue is decoded into
-	// it strictly; SetDefaults() is called before, Validate() error after that, if it has them.
-	Settings() any
-	// Open opens the engine of one queue. settings is what Settings returned, filled; nil asks for the defaults.
-	Open(ctx context.Context, queue string, settings any) (Engine, error)
+	// Settings returns a pointer to a new settings struct with koanf tags, which embeds [Common] and holds the defaults. The section of the
+	// queue is decoded into it strictly; SetDefaults() is called before, Validate() error after that, if it has them.
+	Settings() Settings
+	// Open opens the engine of one queue. Opening a durable one again finds what was in it.
+	Open(ctx context.Context, o Opening) (Engine, error)
 }
+
+// Opening is what an engine is opened with.
+type Opening struct {
+	// Queue is the queue's name.
+	Queue string
+	// Order is how tasks of one group follow each other.
+	Order Order
+	// Settings is what the driver's Settings returned, filled; nil asks for the defaults.
+	Settings Settings
+}
+
+// Order is how tasks with one group key follow each other.
+type Order uint8
+
+const (
+	// Unordered: the group key limits only how many run at once (group_running).
+	Unordered Order = iota
+	// Strict: one task of a group at a time, and the next one waits until it has ended: from its first claim on, whether it runs,
+	// retries, snoozes, was given back or is undoing. done, dead and cancelled let the next one go.
+	Strict
+)
 
 // Record is a task on its way into an engine.
 type Record struct {
-	// Info comes with ID, Queue, Kind, MaxAttempts (0: no limit), Unique, Priority, Metadata and, if the publisher named an
+	// Info comes with ID, Queue, Kind, MaxAttempts (0: no limit), Unique, Group, Priority, Metadata and, if the publisher named an
 	// instant, RunAt. The engine sets EnqueuedAt, and RunAt where it is zero or past, by its own clock.
 	Info task.Info
 	// Payload belongs to the engine from now on.
@@ -92,7 +110,7 @@ type Token struct {
 	Lease int64
 }
 
-// Lease is a task handed out for a while.
+// Lease is a task handed out for a while. Info.Undo says that it only compensates: the task was given up.
 type Lease struct {
 	Token
 	Info    task.Info
@@ -100,47 +118,25 @@ type Lease struct {
 	Until   time.Duration // how long the lease lasts, from the moment Receive returned
 }
 
+// Renewed is what a renewal found. Every token that is in neither list was renewed.
+type Renewed struct {
+	// Lost are leases that had ended: their handlers must stop, and what they answer changes nothing.
+	Lost []Token
+	// Cancelled are leases of tasks that an operator wants to end: renewed too, but their handlers must stop, and then
+	// answer task.Cancelled.
+	Cancelled []Token
+}
+
 // Completion is how a lease ends.
 type Completion struct {
 	Token
-	// Outcome: task.Done, Dropped, Retry, Snoozed or Dead.
+	// Outcome: task.Done, Dropped, Retry, Snoozed, Dead or Cancelled.
 	Outcome task.Outcome
 	// After is how long the task waits before it is ready again, after Retry and Snoozed; 0 or less: at once.
 	After time.Duration
 	// Counted says whether a Retry uses up the attempt. One that does not gives the task back: with After 0 it takes
 	// its old place among the ready ones. The other outcomes do not look at it.
 	Counted bool
-	// Cause is the error text; it is kept in the task's history after a counted Retry and after Dead.
+	// Cause is the error text; it is kept in the task's history after a counted Retry, after Dead and after Cancelled.
 	Cause string
 }
-
-// Failure is one failed attempt in a task's history.
-type Failure struct {
-	Attempt int       `json:"attempt"`
-	At      time.Time `json:"at"`
-	Error   string    `json:"error"`
-}
-
-// Dead is a dead letter: a task that will not be tried again, with everything known about it.
-type Dead struct {
-	Info     task.Info // Attempt is the last one
-	Payload  Payload
-	Failures []Failure // every failed attempt, in order
-	DiedAt   time.Time
-}
-
-// Stats counts the tasks of a queue by state, and what went through it since it was opened.
-type Stats struct {
-	Ready       int64         `json:"ready"`
-	Scheduled   int64         `json:"scheduled"`
-	Running     int64         `json:"running"`
-	Retrying    int64         `json:"retrying"`
-	Dead        int64         `json:"dead"`
-	Published   int64         `json:"published"`       // accepted, without those that existed
-	Completed   int64         `json:"completed"`       // done or dropped
-	Capacity    int64         `json:"capacity"`        // how many unfinished tasks fit, 0: no bound
-	OldestReady time.Duration `json:"oldest_ready_ns"` // for how long the first ready task has been due, 0 without one
-}
-
-// Unfinished is how many tasks count against the capacity.
-func (s Stats) Unfinished() int64 { return s.Ready + s.Scheduled + s.Running + s.Retrying }

@@ -23,7 +23,7 @@ func openInvoices(spec ...queue.Spec[Invoice]) (*queue.Queue[Invoice], func()) {
 	if err != nil {
 		panic(err)
 	}
-	engine, err := memory.Driver().Open(ctx, "invoices", &memory.Settings{Capacity: 2, DeadLetters: 10})
+	engine, err := memory.Driver().Open(ctx, queue.Opening{Queue: "invoices", Settings: &memory.Settings{Common: queue.Common{Capacity: 2, DeadLetters: 10}}})
 	if err != nil {
 		panic(err)
 	}

@@ -38,7 +38,7 @@ type spy struct {
 
 func newSpy(t testing.TB, capacity int) *spy {
 	t.Helper()
-	engine, err := memory.Driver().Open(t.Context(), "spied", &memory.Settings{Capacity: capacity, DeadLetters: 10})
+	engine, err := memory.Driver().Open(t.Context(), queue.Opening{Queue: "spied", Settings: &memory.Settings{Common: queue.Common{Capacity: capacity, DeadLetters: 10}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ const (
 	MaxPayload    = 1 << 20  // bytes of an encoded payload, unless the queue's configuration says otherwise
 	MaxMetadata   = 16 << 10 // bytes of all metadata keys and values of a task
 	MaxUniqueKey  = 512      // bytes
+	MaxGroupKey   = 512      // bytes
 	MaxCheckpoint = 1 << 20  // bytes of one encoded checkpoint
 	MaxPriority   = 100      // priorities go from -MaxPriority to MaxPriority
 )
@@ -30,6 +31,7 @@ type sending struct {
 	metadata map[string]string
 	key      string
 	keyFor   time.Duration
+	group    string
 }
 
 type sendFunc func(*sending)
@@ -73,6 +75,12 @@ func UniqueFor(d time.Duration) SendOption {
 	return sendFunc(func(s *sending) { s.keyFor = d })
 }
 
+// GroupKey replaces the key that Spec.Group gives; "" means that this task belongs to no group. It is [ErrInvalid] for a queue whose spec neither has
+// Group nor requires [Grouped].
+func GroupKey(key string) SendOption {
+	return sendFunc(func(s *sending) { s.group = key })
+}
+
 // check refuses what not every engine could keep as it is.
 func (s *sending) check() error {
 	if s.priority < -MaxPriority || s.priority > MaxPriority {
@@ -81,13 +89,24 @@ func (s *sending) check() error {
 	if s.keyFor < 0 {
 		return fmt.Errorf("%w: a unique key cannot count for %s", ErrInvalid, s.keyFor)
 	}
-	if len(s.key) > MaxUniqueKey {
-		return fmt.Errorf("%w: the unique key has %d bytes, allowed are %d", ErrTooLarge, len(s.key), MaxUniqueKey)
+	if err := checkKey("unique key", s.key, MaxUniqueKey); err != nil {
+		return err
 	}
-	if !plain(s.key) {
-		return fmt.Errorf("%w: unique key %q: not UTF-8, or with a NUL", ErrInvalid, s.key)
+	if err := checkKey("group key", s.group, MaxGroupKey); err != nil {
+		return err
 	}
 	return checkMetadata(s.metadata)
+}
+
+func checkKey(what, key string, most int) error {
+	switch {
+	case len(key) > most:
+		return fmt.Errorf("%w: the %s has %d bytes, allowed are %d", ErrTooLarge, what, len(key), most)
+	case !plain(key):
+		return fmt.Errorf("%w: %s %q: not UTF-8, or with a NUL", ErrInvalid, what, key)
+	default:
+		return nil
+	}
 }
 
 func checkMetadata(metadata map[string]string) error {

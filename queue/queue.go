@@ -1,7 +1,7 @@
 package queue
 
 import (
-	"context"
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
@@ -15,10 +15,12 @@ import (
 // binds it to an engine at every start. All methods are safe for concurrent use; before the start and after the stop they
 // return [ErrNotOpen].
 type Queue[T any] struct {
-	name  string
-	spec  Spec[T]
-	more  Capabilities // what users of the queue require besides the spec
-	bound atomic.Pointer[binding]
+	name    string
+	spec    Spec[T]
+	more    Capabilities   // what users of the queue require besides the spec
+	publish PublishFunc[T] // the middleware around publishing; nil without
+	bound   atomic.Pointer[binding]
+	cancels listeners
 }
 
 // binding is what a queue has between Bind and Unbind.
@@ -37,19 +39,22 @@ type Binding struct {
 	Encode bool
 }
 
-// Handle is the untyped side of a [Queue], for the runtime.
+// Handle is the untyped side of a [Queue], for the runtime and the control plane.
 type Handle interface {
 	Name() string
 	// Type is T.
 	Type() reflect.Type
+	// Order is how tasks of one group follow each other.
+	Order() Order
 	// Requires is what the engine must be able to do.
 	Requires() Capabilities
 	// Bind opens the queue on the engine, in place of an earlier one.
 	Bind(Engine, Binding)
 	// Unbind takes the engine away and returns it; nil if there was none. Closing it is the caller's.
 	Unbind() Engine
-	// Stats counts the tasks.
-	Stats(context.Context) (Stats, error)
+	// Show renders a task's payload for people.
+	Show(Task) Shown
+	Admin
 }
 
 var _ Handle = (*Queue[struct{}])(nil)
@@ -70,11 +75,13 @@ func For[T any](name string, spec ...Spec[T]) (*Queue[T], error) {
 	if len(spec) > 0 {
 		q.spec = spec[0]
 	}
-	if err := q.spec.check(); err != nil {
+	if err := q.spec.check(cmp.Or(q.spec.Kind, name)); err != nil {
 		faults = append(faults, named(name, err))
 	}
-	if q.spec.Kind == "" {
-		q.spec.Kind = name
+	q.spec.Kind = cmp.Or(q.spec.Kind, name)
+	var err error
+	if q.publish, err = q.around(); err != nil {
+		faults = append(faults, named(name, err))
 	}
 	return q, errors.Join(faults...)
 }
@@ -85,8 +92,17 @@ func (q *Queue[T]) Name() string { return q.name }
 // Type returns T.
 func (q *Queue[T]) Type() reflect.Type { return reflect.TypeFor[T]() }
 
+// Order returns how tasks of one group follow each other.
+func (q *Queue[T]) Order() Order { return q.spec.Order }
+
 // Requires returns what the spec and the queue's users require of the engine.
-func (q *Queue[T]) Requires() Capabilities { return q.spec.Requires | q.more }
+func (q *Queue[T]) Requires() Capabilities {
+	c := q.spec.Requires | q.more
+	if q.spec.Group != nil || q.spec.Order == Strict {
+		c |= Grouped
+	}
+	return c
+}
 
 // Require adds to what the engine must be able to do. A worker that needs more than the spec says calls it while it is made, so before
 // the runtime chooses the engine; it is not safe for concurrent use.
@@ -117,24 +133,4 @@ func (q *Queue[T]) open() (*binding, error) {
 		return b, nil
 	}
 	return nil, named(q.name, ErrNotOpen)
-}
-
-// Stats counts the tasks by state.
-func (q *Queue[T]) Stats(ctx context.Context) (Stats, error) {
-	b, err := q.open()
-	if err != nil {
-		return Stats{}, err
-	}
-	s, err := b.engine.Stats(ctx)
-	return s, named(q.name, err)
-}
-
-// Dead lists up to limit dead letters, those that died last first.
-func (q *Queue[T]) Dead(ctx context.Context, limit int) ([]Dead, error) {
-	b, err := q.open()
-	if err != nil {
-		return nil, err
-	}
-	dead, err := b.engine.Dead(ctx, limit)
-	return dead, named(q.name, err)
 }

@@ -87,8 +87,19 @@ func TestNotOpen(t *testing.T) {
 		wants(t, "TrySend", err, queue.ErrNotOpen, text)
 		_, err = q.Stats(ctx)
 		wants(t, "Stats", err, queue.ErrNotOpen, text)
-		_, err = q.Dead(ctx, 1)
-		wants(t, "Dead", err, queue.ErrNotOpen, text)
+		_, err = q.Tasks(ctx, queue.Query{})
+		wants(t, "Tasks", err, queue.ErrNotOpen, text)
+		_, err = q.Task(ctx, "x")
+		wants(t, "Task", err, queue.ErrNotOpen, text)
+		wants(t, "Cancel", q.Cancel(ctx, "x", ""), queue.ErrNotOpen, text)
+		_, err = q.Requeue(ctx, queue.ByID("x"))
+		wants(t, "Requeue", err, queue.ErrNotOpen, text)
+		_, err = q.RunNow(ctx, queue.ByID("x"))
+		wants(t, "RunNow", err, queue.ErrNotOpen, text)
+		_, err = q.Purge(ctx, queue.ByID("x"))
+		wants(t, "Purge", err, queue.ErrNotOpen, text)
+		wants(t, "Pause", q.Pause(ctx), queue.ErrNotOpen, text)
+		wants(t, "Resume", q.Resume(ctx), queue.ErrNotOpen, text)
 		_, err = q.Receive(ctx, 1, time.Second)
 		wants(t, "Receive", err, queue.ErrNotOpen, text)
 		_, err = q.Renew(ctx, nil, time.Second)
@@ -100,6 +111,8 @@ func TestNotOpen(t *testing.T) {
 		wants(t, "Load", err, queue.ErrNotOpen, text)
 		wants(t, "Save", c.Save(ctx, "a", 1), queue.ErrNotOpen, text)
 		wants(t, "Forget", c.Forget(ctx, "a"), queue.ErrNotOpen, text)
+		_, err = c.List(ctx, "")
+		wants(t, "List", err, queue.ErrNotOpen, text)
 	}
 	check()
 	if q.Unbind() != nil {
@@ -128,8 +141,9 @@ func TestEngineErrorsNameTheQueue(t *testing.T) {
 	wants(t, "PublishAll", err, queue.ErrClosed, text)
 	_, err = q.Stats(ctx)
 	wants(t, "Stats", err, queue.ErrClosed, text)
-	_, err = q.Dead(ctx, 1)
-	wants(t, "Dead", err, queue.ErrClosed, text)
+	_, err = q.Tasks(ctx, queue.Query{})
+	wants(t, "Tasks", err, queue.ErrClosed, text)
+	wants(t, "Pause", q.Pause(ctx), queue.ErrClosed, text)
 	_, err = q.Receive(ctx, 1, time.Second)
 	wants(t, "Receive", err, queue.ErrClosed, text)
 	_, err = q.Renew(ctx, nil, time.Second)
@@ -203,7 +217,7 @@ func TestCheckpoints(t *testing.T) {
 
 func TestHandle(t *testing.T) {
 	var h queue.Handle = made[mail](t, "mails")
-	engine, err := memory.Driver().Open(t.Context(), h.Name(), nil)
+	engine, err := memory.Driver().Open(t.Context(), queue.Opening{Queue: h.Name(), Order: h.Order()})
 	if err != nil {
 		t.Fatal(err)
 	}

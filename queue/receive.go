@@ -3,6 +3,9 @@ package queue
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -39,7 +42,7 @@ func (q *Queue[T]) Receive(ctx context.Context, max int, lease time.Duration) ([
 	for i := range leases {
 		l, d := &leases[i], &deliveries[i]
 		d.Token, d.Info, d.Until = l.Token, l.Info, l.Until
-		if err := q.decode(b, l, &d.Value); err != nil {
+		if err := q.decode(b, l.Info.Kind, l.Payload, &d.Value); err != nil {
 			var zero T
 			d.Value, d.Err = zero, named(q.name, fmt.Errorf("task %s: %w", l.ID, err))
 		}
@@ -48,14 +51,17 @@ func (q *Queue[T]) Receive(ctx context.Context, max int, lease time.Duration) ([
 }
 
 // decode reads the payload. A panic of the codec, or of a type's own method, concerns this task alone.
-func (q *Queue[T]) decode(b *binding, l *Lease, into *T) (err error) {
-	if l.Info.Kind != q.spec.Kind {
-		return fmt.Errorf("%w %q, this queue reads %q", ErrUnknownKind, l.Info.Kind, q.spec.Kind)
+func (q *Queue[T]) decode(b *binding, kind string, p Payload, into *T) (err error) {
+	var older func([]byte) (T, error)
+	if kind != q.spec.Kind {
+		if older = q.spec.Decode[kind]; older == nil || !b.Encode {
+			return fmt.Errorf("%w %q, this queue reads %s", ErrUnknownKind, kind, q.kinds(b))
+		}
 	}
 	if !b.Encode {
-		v, ok := l.Payload.Value.(T)
-		if !ok && l.Payload.Value != nil {
-			return fmt.Errorf("the payload is a %T, this queue carries %s", l.Payload.Value, q.Type())
+		v, ok := p.Value.(T)
+		if !ok && p.Value != nil {
+			return fmt.Errorf("the payload is a %T, this queue carries %s", p.Value, q.Type())
 		}
 		*into = v
 		return nil
@@ -65,10 +71,27 @@ func (q *Queue[T]) decode(b *binding, l *Lease, into *T) (err error) {
 			err = fmt.Errorf("decoding %s panicked: %v", q.Type(), p)
 		}
 	}()
-	if err := q.codec().Decode(l.Payload.Bytes, into); err != nil {
+	if older != nil {
+		if *into, err = older(p.Bytes); err != nil {
+			return fmt.Errorf("the payload of kind %q cannot be decoded as %s: %w", kind, q.Type(), err)
+		}
+		return nil
+	}
+	if err := q.codec().Decode(p.Bytes, into); err != nil {
 		return fmt.Errorf("the payload cannot be decoded as %s: %w", q.Type(), err)
 	}
 	return nil
+}
+
+// kinds lists what the queue reads: its own kind first.
+func (q *Queue[T]) kinds(b *binding) string {
+	text := strconv.Quote(q.spec.Kind)
+	if b.Encode {
+		for _, kind := range slices.Sorted(maps.Keys(q.spec.Decode)) {
+			text += ", " + strconv.Quote(kind)
+		}
+	}
+	return text
 }
 
 func (q *Queue[T]) codec() Codec {
@@ -78,14 +101,14 @@ func (q *Queue[T]) codec() Codec {
 	return jsonCodec{}
 }
 
-// Renew lets the leases end lease from now and returns the tokens of those that are lost: their handlers must stop.
-func (q *Queue[T]) Renew(ctx context.Context, ts []Token, lease time.Duration) (lost []Token, err error) {
+// Renew lets the leases end lease from now and tells which are lost, and which tasks an operator wants to end: the handlers of both must stop.
+func (q *Queue[T]) Renew(ctx context.Context, ts []Token, lease time.Duration) (Renewed, error) {
 	b, err := q.open()
 	if err != nil {
-		return nil, err
+		return Renewed{}, err
 	}
-	lost, err = b.engine.Renew(ctx, ts, lease)
-	return lost, named(q.name, err)
+	renewed, err := b.engine.Renew(ctx, ts, lease)
+	return renewed, named(q.name, err)
 }
 
 // Complete ends leases and returns the tokens of those that were lost before: for them nothing changed. Causes longer
@@ -132,6 +155,7 @@ type unopened struct{ err error }
 func (u unopened) Load(context.Context, string, any) (bool, error) { return false, u.err }
 func (u unopened) Save(context.Context, string, any) error         { return u.err }
 func (u unopened) Forget(context.Context, string) error            { return u.err }
+func (u unopened) List(context.Context, string) ([]string, error)  { return nil, u.err }
 
 // namedCheckpoints checks paths and puts the queue's name in front of errors.
 type namedCheckpoints struct {
@@ -153,4 +177,9 @@ func (c namedCheckpoints) Save(ctx context.Context, path string, v any) error {
 
 func (c namedCheckpoints) Forget(ctx context.Context, prefix string) error {
 	return named(c.queue, c.inner.Forget(ctx, prefix))
+}
+
+func (c namedCheckpoints) List(ctx context.Context, prefix string) ([]string, error) {
+	paths, err := c.inner.List(ctx, prefix)
+	return paths, named(c.queue, err)
 }

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/plba/plba/task"
 )
@@ -18,7 +19,7 @@ const (
 // whose unique key counts already adds nothing, without an error. It has exactly this shape so that it fits a domain's own interface
 // and a pipeline's last stage; [Queue.Send] can do more.
 //
-// Errors: [ErrNotOpen], [ErrClosed], [ErrTooLarge], [ErrInvalid], the context's, a codec's, an engine's.
+// Errors: [ErrNotOpen], [ErrClosed], [ErrTooLarge], [ErrInvalid], the context's, a codec's, a middleware's, an engine's.
 func (q *Queue[T]) Publish(ctx context.Context, v T) error {
 	_, err := q.sendOne(ctx, v, nil, true)
 	return err
@@ -41,18 +42,31 @@ func (q *Queue[T]) sendOne(ctx context.Context, v T, opts []SendOption, wait boo
 	}
 	ctx, span := b.startSend(ctx, q.name)
 	defer func() { span.end(receipt, err) }()
-	rs := make([]Record, 1)
-	if err := q.record(ctx, b, v, opts, &rs[0]); err != nil {
-		return Receipt{}, named(q.name, err)
-	}
-	receipts, err := b.engine.Publish(ctx, rs, wait)
+	receipts, err := q.publishOne(ctx, b, v, opts, wait)
 	if err == nil && len(receipts) != 1 {
-		err = fmt.Errorf("the engine gave %d receipts for one task", len(receipts))
+		err = miscounted(len(receipts), 1)
 	}
 	if err != nil {
 		return Receipt{}, named(q.name, err)
 	}
 	return receipts[0], nil
+}
+
+func (q *Queue[T]) publishOne(ctx context.Context, b *binding, v T, opts []SendOption, wait bool) ([]Receipt, error) {
+	if q.publish != nil {
+		items := []Item[T]{{v, slices.Clip(opts)}}
+		return q.publish(ctx, &Batch[T]{Items: items, to: delivery{binding: b, publish: publishing(wait)}})
+	}
+	rs := make([]Record, 1)
+	if err := q.record(ctx, b, v, opts, &rs[0]); err != nil {
+		return nil, err
+	}
+	return b.engine.Publish(ctx, rs, wait)
+}
+
+// publishing is the engine's own way of publishing.
+func publishing(wait bool) func(context.Context, Engine, []Record) ([]Receipt, error) {
+	return func(ctx context.Context, e Engine, rs []Record) ([]Receipt, error) { return e.Publish(ctx, rs, wait) }
 }
 
 // PublishAll adds many tasks, in order, in chunks. It is not atomic: n of them were accepted when it returns, the first n. It
@@ -64,35 +78,8 @@ func (q *Queue[T]) PublishAll(ctx context.Context, vs []T) (n int, err error) {
 	}
 	ctx, span := b.startSend(ctx, q.name)
 	defer func() { span.endBatch(n, err) }()
-	for n < len(vs) {
-		chunk, fault := q.chunk(ctx, b, vs, n)
-		receipts, err := b.engine.Publish(ctx, chunk, true)
-		n += len(receipts)
-		switch {
-		case err != nil:
-			return n, named(q.name, err)
-		case len(receipts) != len(chunk):
-			return n, named(q.name, fmt.Errorf("the engine gave %d receipts for %d tasks", len(receipts), len(chunk)))
-		case fault != nil:
-			return n, named(q.name, fault)
-		}
-	}
-	return n, nil
-}
-
-// chunk makes records of vs[from:], as many as go to the engine at once. A value that cannot be published ends it; the fault
-// counts once those before it are safe.
-func (q *Queue[T]) chunk(ctx context.Context, b *binding, vs []T, from int) (rs []Record, fault error) {
-	rs = make([]Record, 0, min(len(vs)-from, chunkTasks))
-	for size := 0; len(rs) < cap(rs) && size < chunkBytes; {
-		i := len(rs)
-		rs = rs[:i+1]
-		if err := q.record(ctx, b, vs[from+i], nil, &rs[i]); err != nil {
-			return rs[:i], fmt.Errorf("value %d of %d: %w", from+i, len(vs), err)
-		}
-		size += len(rs[i].Payload.Bytes)
-	}
-	return rs, nil
+	receipts, err := q.publishMany(ctx, delivery{binding: b, publish: publishing(true), all: len(vs)}, vs, nil)
+	return len(receipts), named(q.name, err)
 }
 
 // record fills in the engine's record of a value.
@@ -101,18 +88,24 @@ func (q *Queue[T]) record(ctx context.Context, b *binding, v T, opts []SendOptio
 	if q.spec.Unique != nil {
 		s.key = q.spec.Unique(v)
 	}
+	if q.spec.Group != nil {
+		s.group = q.spec.Group(v)
+	}
 	for _, o := range opts {
 		o.send(&s)
 	}
 	if err := s.check(); err != nil {
 		return err
 	}
+	if s.group != "" && q.Requires().Missing(Grouped) != 0 {
+		return fmt.Errorf("%w: the task has a group key, but the queue's spec neither has Group nor Requires queue.Grouped", ErrInvalid)
+	}
 	if r.Payload, err = q.encode(b, v); err != nil {
 		return err
 	}
 	r.Info = task.Info{
 		ID: newID(), Queue: q.name, Kind: q.spec.Kind, MaxAttempts: MaxAttempts,
-		Unique: s.key, Priority: s.priority, Metadata: inject(ctx, s.metadata), RunAt: s.at,
+		Unique: s.key, Group: s.group, Priority: s.priority, Metadata: inject(ctx, s.metadata), RunAt: s.at,
 	}
 	r.Delay, r.UniqueFor = s.delay, s.keyFor
 	return nil

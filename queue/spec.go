@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/plba/plba/task/encodable"
@@ -22,11 +24,22 @@ type Spec[T any] struct {
 	// UniqueFor is how long a key counts from publishing on, also when its task has ended. Default 0: as long as the task
 	// lives, which is the least in any case. A dead letter does not live.
 	UniqueFor time.Duration
+	// Group gives a value's group key: tasks with one key are limited and ordered among themselves, as Order and the setting group_running
+	// say. "" means none. It must depend on the value alone. Default: no task belongs to a group. An engine that is not [Grouped] is then a fault at
+	// registration.
+	Group func(T) string
+	// Order is how tasks of one group follow each other. Default: [Unordered].
+	Order Order
 	// Requires is what the engine must be able to do; that it cannot is a fault at registration.
 	Requires Capabilities
 	// Codec encodes payloads for engines that need it, and vouches that T can be encoded. Default: encoding/json, which For
 	// checks T against.
 	Codec Codec
+	// Decode reads payloads that were published with an older Kind, by that kind; the worker is given the T that comes out. It is for engines that encode:
+	// values that travel as they are have no older schema.
+	Decode map[string]func([]byte) (T, error)
+	// Publishing goes around publishing, the first outermost. Default: nothing, at no cost.
+	Publishing []PublishMiddleware[T]
 }
 
 // Codec turns values into bytes and back. Its methods must be safe for concurrent use and keep no reference to their arguments.
@@ -43,14 +56,27 @@ type jsonCodec struct{}
 func (jsonCodec) Encode(v any) ([]byte, error)    { return json.Marshal(v) }
 func (jsonCodec) Decode(data []byte, v any) error { return json.Unmarshal(data, v) }
 
-// check finds all faults of the spec for T.
-func (s *Spec[T]) check() error {
+// check finds all faults of the spec for T, in a queue whose kind is current.
+func (s *Spec[T]) check(current string) error {
 	var faults []error
 	if s.Kind != "" && !validName(s.Kind) {
 		faults = append(faults, fmt.Errorf("Spec.Kind %q: %s", s.Kind, nameRule))
 	}
 	if s.UniqueFor < 0 {
 		faults = append(faults, fmt.Errorf("Spec.UniqueFor is %s: it must not be negative", s.UniqueFor))
+	}
+	if s.Order > Strict {
+		faults = append(faults, fmt.Errorf("Spec.Order is %d: it must be Unordered or Strict", s.Order))
+	}
+	for _, kind := range slices.Sorted(maps.Keys(s.Decode)) {
+		switch {
+		case !validName(kind):
+			faults = append(faults, fmt.Errorf("Spec.Decode[%q]: %s", kind, nameRule))
+		case s.Decode[kind] == nil:
+			faults = append(faults, fmt.Errorf("Spec.Decode[%q] is nil", kind))
+		case kind == current:
+			faults = append(faults, fmt.Errorf("Spec.Decode[%q]: that is the queue's own kind, which Spec.Codec decodes", kind))
+		}
 	}
 	if s.Codec == nil {
 		faults = append(faults, encodable.Check(reflect.TypeFor[T]()))

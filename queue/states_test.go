@@ -38,9 +38,13 @@ func TestStatesDrawing(t *testing.T) {
 
 func TestFinalStates(t *testing.T) {
 	for _, s := range queue.States().States() {
-		final := s == queue.StateDone || s == queue.StateDead
+		final := s == queue.StateDone
 		if got := len(queue.States().Allowed(s)) == 0; got != final {
 			t.Errorf("%s is final: %t", s, got)
+		}
+		ended := final || s == queue.StateDead || s == queue.StateCancelled
+		if s.Living() == ended {
+			t.Errorf("%s lives: %t", s, s.Living())
 		}
 	}
 }

@@ -191,14 +191,14 @@ type driver struct {
 func (d *driver) Name() string                     { return d.name }
 func (d *driver) Capabilities() queue.Capabilities { return d.capabilities }
 
-func (d *driver) Open(ctx context.Context, name string, settings any) (queue.Engine, error) {
+func (d *driver) Open(ctx context.Context, o queue.Opening) (queue.Engine, error) {
 	if d.open != nil {
-		if err := d.open(ctx, name); err != nil {
+		if err := d.open(ctx, o.Queue); err != nil {
 			return nil, err
 		}
 	}
-	e, err := d.Driver.Open(ctx, name, settings)
-	return &engine{Engine: e, name: name, d: d}, err
+	e, err := d.Driver.Open(ctx, o)
+	return &engine{Engine: e, name: o.Queue, d: d}, err
 }
 
 type engine struct {

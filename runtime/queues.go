@@ -15,7 +15,7 @@ type boundQueue struct {
 	handle   queue.Handle
 	hasSpec  bool
 	driver   queue.Driver
-	settings any
+	settings queue.Settings
 }
 
 // bindQueue reads platform.queues.<name>: backend, and the settings that the backend's driver has.
@@ -73,7 +73,7 @@ func (b *boundQueue) volatile() bool { return b.driver.Capabilities()&queue.Dura
 // open opens the engine. One that comes after nobody waits for it any more is closed again.
 func (b *boundQueue) open(ctx context.Context, a *App) error {
 	open := func(ctx context.Context) (queue.Engine, error) {
-		return b.driver.Open(ctx, b.handle.Name(), b.settings)
+		return b.driver.Open(ctx, queue.Opening{Queue: b.handle.Name(), Order: b.handle.Order(), Settings: b.settings})
 	}
 	late := func(e queue.Engine, err error) {
 		a.log.Warn("an abandoned open has returned", "queue", b.handle.Name(), "error", err)
@@ -88,8 +88,9 @@ func (b *boundQueue) open(ctx context.Context, a *App) error {
 		return ans.err
 	}
 	b.handle.Bind(ans.value, queue.Binding{
-		Tracer: a.tracing.Tracer(),
-		Encode: b.driver.Capabilities()&queue.InProcess == 0,
+		Tracer:     a.tracing.Tracer(),
+		MaxPayload: b.settings.Limits().PayloadLimit(),
+		Encode:     b.driver.Capabilities()&queue.InProcess == 0,
 	})
 	return nil
 }

@@ -2,15 +2,21 @@ package task
 
 import "context"
 
+// UndoPrefix begins the paths of checkpoints that are records of effects which can be undone. A task that is given up while it
+// keeps one does not end: its queue hands it out once more, with Info.Undo, so that its handler compensates.
+const UndoPrefix = "undo/"
+
 // Checkpoints is what a queue lends the handler of one lease to keep values with the task over attempts. Every call is
-// fenced by that lease: once it is lost, Save and Forget return ErrLeaseLost. Safe for concurrent use.
+// fenced by that lease: once it is lost, all return ErrLeaseLost. Safe for concurrent use.
 type Checkpoints interface {
 	// Load decodes the value kept under path into the pointer; found is false when there is none.
 	Load(ctx context.Context, path string, into any) (found bool, err error)
-	// Save keeps v under path until the task ends. It returns when the value is as safe as the task itself.
+	// Save keeps v under path until the task is done. It returns when the value is as safe as the task itself.
 	Save(ctx context.Context, path string, v any) error
 	// Forget removes every value whose path begins with prefix.
 	Forget(ctx context.Context, prefix string) error
+	// List gives the paths under which values are kept and that begin with prefix, sorted by their bytes; all of them for "".
+	List(ctx context.Context, prefix string) ([]string, error)
 }
 
 // Slots is what a worker tells a handler about itself, so that work that gathers items of several tasks knows when

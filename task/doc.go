@@ -14,7 +14,8 @@
 //	Permanent(err)             Dead: never again, kept as a dead letter
 //
 // Classify reads that from an error tree. A domain package that must not import this one says the same with
-// methods on its own errors: Permanent() bool and RetryAfter() time.Duration.
+// methods on its own errors: Permanent() bool and RetryAfter() time.Duration. One outcome is the worker's alone:
+// Cancelled, when an operator ended the task and its handler yielded.
 //
 // # The task at hand
 //

@@ -20,9 +20,11 @@ const (
 	Snoozed
 	// Dead: the task can never succeed; it becomes a dead letter.
 	Dead
+	// Cancelled: an operator ended the task while its handler ran, and the handler yielded. Only workers answer so; Classify never does.
+	Cancelled
 )
 
-// String is the outcome in lower case: done, dropped, retry, snoozed, dead.
+// String is the outcome in lower case: done, dropped, retry, snoozed, dead, cancelled.
 func (o Outcome) String() string {
 	switch o {
 	case Done:
@@ -35,6 +37,8 @@ func (o Outcome) String() string {
 		return "snoozed"
 	case Dead:
 		return "dead"
+	case Cancelled:
+		return "cancelled"
 	default:
 		return fmt.Sprintf("Outcome(%d)", uint8(o))
 	}

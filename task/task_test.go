@@ -113,7 +113,7 @@ func TestKey(t *testing.T) {
 }
 
 func TestOutcomeString(t *testing.T) {
-	want := []string{"done", "dropped", "retry", "snoozed", "dead", "Outcome(5)"}
+	want := []string{"done", "dropped", "retry", "snoozed", "dead", "cancelled", "Outcome(6)"}
 	for i, w := range want {
 		if got := task.Outcome(i).String(); got != w {
 			t.Errorf("%d: %q, want %q", i, got, w)

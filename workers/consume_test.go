@@ -232,8 +232,8 @@ type lossy struct {
 	completed atomic.Int64
 }
 
-func (l *lossy) Renew(_ context.Context, ts []queue.Token, _ time.Duration) ([]queue.Token, error) {
-	return ts, nil
+func (l *lossy) Renew(_ context.Context, ts []queue.Token, _ time.Duration) (queue.Renewed, error) {
+	return queue.Renewed{Lost: ts}, nil
 }
 
 func (l *lossy) Complete(ctx context.Context, cs []queue.Completion) ([]queue.Token, error) {

@@ -167,12 +167,12 @@ func (k *crew[T]) renew() {
 	}
 	ctx, cancel := context.WithTimeout(k.r.answers, k.c.opts.lease/3)
 	defer cancel()
-	lost, err := k.c.queue.Renew(ctx, tokens, k.c.opts.lease)
+	renewed, err := k.c.queue.Renew(ctx, tokens, k.c.opts.lease)
 	if err != nil {
 		k.c.noteError(err)
 		k.c.env.Logger.Error("cannot renew leases", "worker", k.c.name, "queue", k.c.queue.Name(), "leases", len(tokens), "error", err)
 	}
-	for _, t := range lost {
+	for _, t := range renewed.Lost {
 		if s := holders[t]; s != nil {
 			s.lose(t, task.ErrLeaseLost)
 		}

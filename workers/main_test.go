@@ -22,7 +22,7 @@ func openQueue[T any](t testing.TB, name string, capacity int) *queue.Queue[T] {
 	}
 	s := memory.Driver().Settings().(*memory.Settings)
 	s.Capacity = capacity
-	e, err := memory.Driver().Open(t.Context(), name, s)
+	e, err := memory.Driver().Open(t.Context(), queue.Opening{Queue: name, Settings: s})
 	if err != nil {
 		t.Fatal(err)
 	}

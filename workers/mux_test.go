@@ -58,8 +58,9 @@ func TestMux(t *testing.T) {
 			t.Errorf("stats %+v, status %+v", st, s)
 		}
 		pass(24 * time.Hour)
-		dead, err := q.Dead(t.Context(), 10)
-		if err != nil || len(dead) != 2 || len(dead[0].Failures) != queue.MaxAttempts {
+		page, err := q.Tasks(t.Context(), queue.Query{States: []queue.State{queue.StateDead}})
+		dead := page.Tasks
+		if err != nil || len(dead) != 2 || dead[0].Failures[0].Attempt != queue.MaxAttempts {
 			t.Fatalf("%d dead letters, %v: what is not understood is kept", len(dead), err)
 		}
 		if text := dead[0].Failures[0].Error + dead[1].Failures[0].Error; !strings.Contains(text, `unknown kind "order-sent", known are: order-paid, order-placed`) {

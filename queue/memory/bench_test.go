@@ -33,7 +33,7 @@ type ref struct {
 
 func openQueue(b *testing.B, capacity int) *queue.Queue[ref] {
 	b.Helper()
-	engine, err := memory.Driver().Open(b.Context(), "bench", &memory.Settings{Capacity: capacity})
+	engine, err := memory.Driver().Open(b.Context(), queue.Opening{Queue: "bench", Settings: &memory.Settings{Common: queue.Common{Capacity: capacity}}})
 	if err != nil {
 		b.Fatal(err)
 	}

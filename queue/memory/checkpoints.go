@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/plba/plba/queue"
@@ -66,4 +67,16 @@ func (c *checkpoints) Forget(_ context.Context, prefix string) error {
 	return c.with(func(t *entry) {
 		maps.DeleteFunc(t.checkpoints, func(path string, _ []byte) bool { return strings.HasPrefix(path, prefix) })
 	})
+}
+
+func (c *checkpoints) List(_ context.Context, prefix string) (paths []string, err error) {
+	err = c.with(func(t *entry) {
+		for path := range t.checkpoints {
+			if strings.HasPrefix(path, prefix) {
+				paths = append(paths, path)
+			}
+		}
+	})
+	slices.Sort(paths)
+	return paths, err
 }

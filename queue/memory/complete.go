@@ -3,7 +3,6 @@ package memory
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/plba/plba/queue"
 	"github.com/plba/plba/task"
@@ -15,7 +14,7 @@ const expired = "lease expired"
 // Complete implements queue.Engine.
 func (e *engine) Complete(_ context.Context, cs []queue.Completion) (lost []queue.Token, err error) {
 	for i := range cs {
-		if cs[i].Outcome > task.Dead {
+		if cs[i].Outcome > task.Cancelled {
 			return nil, fmt.Errorf("%w: outcome %s of task %s", queue.ErrInvalid, cs[i].Outcome, cs[i].ID)
 		}
 	}
@@ -25,7 +24,7 @@ func (e *engine) Complete(_ context.Context, cs []queue.Completion) (lost []queu
 	defer e.leave()
 	for i := range cs {
 		if t := e.held(cs[i].Token); t != nil {
-			e.leases.remove(t.index)
+			e.takeOut(t)
 			e.end(t, &cs[i])
 		} else {
 			lost = append(lost, cs[i].Token)
@@ -34,73 +33,99 @@ func (e *engine) Complete(_ context.Context, cs []queue.Completion) (lost []queu
 	return lost, nil
 }
 
-// end ends the task's lease with an answer.
+// end says what becomes of a task whose lease was ended by an answer.
 func (e *engine) end(t *entry, c *queue.Completion) {
-	delete(e.running, t.lease)
 	switch {
 	case c.Outcome == task.Done || c.Outcome == task.Dropped:
-		e.move(t, done)
-		e.discard(t)
+		e.succeed(t)
 	case c.Outcome == task.Dead:
 		e.fail(t, c.Cause)
-		e.bury(t)
+		e.giveUp(t, dead)
+	case c.Outcome == task.Cancelled:
+		e.fail(t, c.Cause)
+		e.giveUp(t, cancelled)
 	case c.Outcome == task.Retry && c.Counted:
-		if e.fail(t, c.Cause); t.lastAttempt() {
-			e.bury(t)
-		} else {
-			e.wait(t, retrying, c.After)
-		}
+		e.fail(t, c.Cause)
+		e.again(t, func() { e.wait(t, retrying, c.After) })
 	case c.Outcome == task.Retry && c.After <= 0:
-		e.becomeReady(t) // given back: it keeps its place
+		e.again(t, func() { e.becomeReady(t) }) // given back: it keeps its place
 	default:
-		e.wait(t, scheduled, c.After)
+		e.again(t, func() { e.wait(t, scheduled, c.After) })
 	}
 }
 
 // rescue takes back a task whose lease ended without an answer. It keeps its place.
 func (e *engine) rescue(t *entry) {
-	delete(e.running, t.lease)
-	if e.fail(t, expired); t.lastAttempt() {
-		e.bury(t)
-	} else {
-		e.becomeReady(t)
+	t.leased = false
+	e.fail(t, expired)
+	e.again(t, func() { e.becomeReady(t) })
+}
+
+// again lets a task go on, unless an operator wants it to end or its attempts are used up.
+func (e *engine) again(t *entry, back func()) {
+	switch {
+	case t.cancelling:
+		e.giveUp(t, cancelled)
+	case t.lastAttempt():
+		e.giveUp(t, dead)
+	default:
+		back()
 	}
 }
 
 // fail uses up the attempt.
 func (e *engine) fail(t *entry, cause string) {
 	t.failed++
-	t.failures = append(t.failures, queue.Failure{Attempt: t.failed, At: e.wall, Error: cause})
+	t.note(queue.Failure{Attempt: t.failed, At: e.wall, Error: cause, Undo: t.state == undoing})
 }
 
-// lastAttempt says whether no attempt is left.
-func (t *entry) lastAttempt() bool {
-	most := t.record.Info.MaxAttempts
-	return most > 0 && t.failed >= most
+// succeed ends a task that is done, or whose effects are undone.
+func (e *engine) succeed(t *entry) {
+	t.checkpoints = nil
+	if t.state == undoing {
+		e.conclude(t, t.endsAs)
+		return
+	}
+	e.completed++
+	e.conclude(t, done)
 }
 
-// bury makes the task a dead letter, and forgets the oldest one if there are too many.
-func (e *engine) bury(t *entry) {
-	e.move(t, dead)
-	t.diedAt = e.wall
-	e.graves.pushBack(t)
-	for e.graves.size > e.settings.DeadLetters {
-		e.discard(e.graves.popFront())
-		e.counts[dead]--
+// giveUp ends a task that is in no list. One that has effects to be undone becomes due once more, for that alone; if that fails, it is dead.
+func (e *engine) giveUp(t *entry, as state) {
+	switch {
+	case t.state == undoing:
+		e.conclude(t, dead)
+	case t.undoable():
+		t.endsAs, t.cancelling, t.failed = as, false, 0
+		e.move(t, undoing)
+		e.wait(t, undoing, 0)
+	default:
+		e.conclude(t, as)
 	}
 }
 
-// Dead implements queue.Engine.
-func (e *engine) Dead(_ context.Context, limit int) ([]queue.Dead, error) {
-	if err := e.enter(); err != nil {
-		return nil, err
+// conclude ends a task that is in no list, for now or for good, and keeps it as long as the settings say.
+func (e *engine) conclude(t *entry, as state) {
+	e.release(t)
+	e.move(t, as)
+	t.cancelling, t.ended, t.endedAt = false, e.now, e.wall
+	switch {
+	case as != done:
+		e.graves.pushBack(t)
+		for most := e.settings.DeadLetters; most > 0 && e.graves.size > most; {
+			e.forget(e.graves.popFront())
+		}
+	case e.settings.KeepDone > 0:
+		e.finished.pushBack(t)
+	default:
+		e.forget(t)
 	}
-	defer e.leave()
-	letters := make([]queue.Dead, 0, max(0, min(limit, e.graves.size)))
-	for t := e.graves.tail; t != nil && len(letters) < limit; t = t.prev {
-		letters = append(letters, queue.Dead{
-			Info: t.record.Info, Payload: t.record.Payload, Failures: slices.Clone(t.failures), DiedAt: t.diedAt,
-		})
+}
+
+// release says that the task's unique key no longer counts because of its task.
+func (e *engine) release(t *entry) {
+	if t.key != nil {
+		e.keys.release(t.key, e.now)
+		t.key = nil
 	}
-	return letters, nil
 }

@@ -13,7 +13,7 @@
 //   - if anyone waits, the alarm is set for the next instant at which a task becomes due or a lease ends, or earlier.
 //
 // There is no goroutine of the engine's own. The alarm is one timer, armed only while someone waits; whoever does not wait brings
-// the engine up to the present himself.
+// the engine up to the present himself. So what is kept for a time (keep_done, keep_dead) is forgotten by whoever comes next.
 //
 // # Order
 //
@@ -29,6 +29,6 @@
 //
 // # Bounds
 //
-// The capacity bounds the unfinished tasks, the setting dead_letters the dead ones: beyond it the oldest are forgotten. Unique
+// The capacity bounds the living tasks, the setting dead_letters those that are dead or cancelled: beyond it the oldest are forgotten. Unique
 // keys that outlive their tasks (UniqueFor) are kept beside that until they end.
 package memory

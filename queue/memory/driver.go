@@ -8,29 +8,24 @@ import (
 	"github.com/plba/plba/queue"
 )
 
-// Settings is what operators say of a memory queue.
+// Settings is what operators say of a memory queue: the settings that every engine has. A memory queue is always bounded.
 type Settings struct {
-	// Capacity is how many unfinished tasks fit. Default 1000.
-	Capacity int `koanf:"capacity"`
-	// DeadLetters is how many dead tasks are kept; beyond it the oldest are forgotten. Default 1000.
-	DeadLetters int `koanf:"dead_letters"`
+	queue.Common `koanf:",squash"`
 }
 
-// SetDefaults fills in the defaults.
+// SetDefaults fills in the defaults: a capacity of 1000, and as many dead letters.
 func (s *Settings) SetDefaults() {
+	s.Common.SetDefaults()
 	s.Capacity, s.DeadLetters = 1000, 1000
 }
 
 // Validate finds what cannot be.
 func (s *Settings) Validate() error {
-	var faults []error
-	if s.Capacity < 1 {
-		faults = append(faults, fmt.Errorf("capacity is %d: it must be at least 1", s.Capacity))
+	var unbounded error
+	if s.Capacity == 0 {
+		unbounded = errors.New("capacity is 0: it must be at least 1")
 	}
-	if s.DeadLetters < 0 {
-		faults = append(faults, fmt.Errorf("dead_letters is %d: it must not be negative", s.DeadLetters))
-	}
-	return errors.Join(faults...)
+	return errors.Join(s.Common.Validate(), unbounded)
 }
 
 // Option changes the driver.
@@ -44,7 +39,7 @@ func Encoded() Option {
 
 // Driver returns the driver "memory". It is safe for concurrent use.
 func Driver(opts ...Option) queue.Driver {
-	d := &driver{capabilities: queue.Checkpointed | queue.InProcess}
+	d := &driver{capabilities: queue.Checkpointed | queue.Grouped | queue.InProcess}
 	for _, o := range opts {
 		o(d)
 	}
@@ -56,23 +51,23 @@ type driver struct{ capabilities queue.Capabilities }
 func (d *driver) Name() string                     { return "memory" }
 func (d *driver) Capabilities() queue.Capabilities { return d.capabilities }
 
-func (d *driver) Settings() any {
+func (d *driver) Settings() queue.Settings {
 	s := new(Settings)
 	s.SetDefaults()
 	return s
 }
 
 // Open never waits.
-func (d *driver) Open(_ context.Context, name string, settings any) (queue.Engine, error) {
-	if settings == nil {
-		settings = d.Settings()
+func (d *driver) Open(_ context.Context, o queue.Opening) (queue.Engine, error) {
+	if o.Settings == nil {
+		o.Settings = d.Settings()
 	}
-	s, ok := settings.(*Settings)
+	s, ok := o.Settings.(*Settings)
 	if !ok {
-		return nil, fmt.Errorf("queue %s: settings of a memory queue are a *memory.Settings, not a %T", name, settings)
+		return nil, fmt.Errorf("queue %s: settings of a memory queue are a *memory.Settings, not a %T", o.Queue, o.Settings)
 	}
 	if err := s.Validate(); err != nil {
-		return nil, fmt.Errorf("queue %s: %w", name, err)
+		return nil, fmt.Errorf("queue %s: %w", o.Queue, err)
 	}
 	return newEngine(*s), nil
 }

@@ -22,16 +22,19 @@ type engine struct {
 
 	counts    [stateCount]int
 	published int64
+	completed int64
 	arrivals  uint64 // numbers the places
 	claims    int64  // numbers the claims
+	paused    bool
 
-	ready   readyTasks
-	later   heap[*entry]     // scheduled and retrying, by when they become due
-	leases  heap[*entry]     // running, by when the lease ends
-	running map[int64]*entry // by the number of the claim
-	graves  list[entry, *entry]
-	keys    keys
-	spare   list[entry, *entry] // entries to use again
+	tasks    map[string]*entry // all of them, by ID
+	ready    readyTasks
+	later    heap[*entry]        // those that wait for their time, by when they become due
+	leases   heap[*entry]        // those under a lease, by when it ends
+	graves   list[entry, *entry] // dead and cancelled, in the order in which they ended
+	finished list[entry, *entry] // done, likewise
+	keys     keys
+	spare    list[entry, *entry] // entries to use again
 
 	receivers  list[receiver, *receiver]
 	publishers list[publisher, *publisher]
@@ -44,7 +47,7 @@ type engine struct {
 const never = time.Duration(math.MaxInt64)
 
 func newEngine(s Settings) *engine {
-	return &engine{settings: s, opened: time.Now(), running: map[int64]*entry{}, rings: never}
+	return &engine{settings: s, opened: time.Now(), tasks: map[string]*entry{}, rings: never}
 }
 
 // enter locks the engine and brings it up to the present. If it returns nil, leave must follow.
@@ -63,6 +66,8 @@ func (e *engine) enter() error {
 		e.rescue(e.leases.pop())
 	}
 	e.keys.expire(e.now)
+	e.forgetOld(&e.finished, e.settings.KeepDone)
+	e.forgetOld(&e.graves, e.settings.KeepDead)
 	return nil
 }
 
@@ -118,10 +123,6 @@ func (e *engine) in(d time.Duration) time.Duration {
 func (e *engine) move(t *entry, to state) {
 	e.counts[t.state]--
 	e.counts[to]++
-	if t.state.unfinished() && !to.unfinished() && t.key != nil {
-		e.keys.release(t.key, e.now)
-		t.key = nil
-	}
 	t.state = to
 }
 
@@ -135,30 +136,56 @@ func (e *engine) newEntry() *entry {
 	return &entry{index: -1}
 }
 
-// discard takes back the entry of a task that has ended and is in no list.
-func (e *engine) discard(t *entry) {
+// forget lets go of a task that is in no list any more.
+func (e *engine) forget(t *entry) {
+	e.counts[t.state]--
+	delete(e.tasks, t.record.Info.ID)
 	*t = entry{index: -1}
 	if e.spare.size < maxSpare {
 		e.spare.pushBack(t)
 	}
 }
 
+// forgetOld forgets those that ended longer ago than they are kept; 0: they are kept.
+func (e *engine) forgetOld(ended *list[entry, *entry], keep time.Duration) {
+	for keep > 0 && ended.head != nil && e.now-ended.head.ended >= keep {
+		e.forget(ended.popFront())
+	}
+}
+
 // becomeReady lets a task be claimed whose instant is place.at.
 func (e *engine) becomeReady(t *entry) {
-	e.move(t, ready)
+	if t.state != undoing {
+		e.move(t, ready)
+	}
 	e.ready.add(t)
 }
 
-// wait puts the task away for d, behind all that become due before or at that instant.
+// wait puts the task away for d, behind all that become due before or at that instant. An undoing one stays that.
 func (e *engine) wait(t *entry, until state, d time.Duration) {
 	e.arrivals++
 	t.place = place{e.in(d), e.arrivals}
 	t.record.Info.RunAt = e.wall.Add(max(d, 0))
-	e.move(t, until)
+	if t.state != undoing {
+		e.move(t, until)
+	}
 	if t.place.at <= e.now {
 		e.becomeReady(t)
 	} else {
 		e.later.push(t, t.place)
+	}
+}
+
+// takeOut takes a living task out of where it waits, or ends its lease.
+func (e *engine) takeOut(t *entry) {
+	switch {
+	case t.leased:
+		t.leased = false
+		e.leases.remove(t.index)
+	case t.place.at > e.now:
+		e.later.remove(t.index)
+	default:
+		e.ready.remove(t)
 	}
 }
 
@@ -173,13 +200,17 @@ func (e *engine) Stats(context.Context) (queue.Stats, error) {
 		Scheduled: int64(e.counts[scheduled]),
 		Running:   int64(e.counts[running]),
 		Retrying:  int64(e.counts[retrying]),
+		Undoing:   int64(e.counts[undoing]),
 		Dead:      int64(e.counts[dead]),
-		Completed: int64(e.counts[done]),
+		Cancelled: int64(e.counts[cancelled]),
+		Done:      int64(e.counts[done]),
+		Completed: e.completed,
 		Published: e.published,
 		Capacity:  int64(e.settings.Capacity),
+		Paused:    e.paused,
 	}
-	if e.ready.size > 0 {
-		s.OldestReady = e.now - e.ready.oldest().at
+	if at, ok := e.ready.oldest(); ok {
+		s.OldestReady = e.now - at
 	}
 	return s, nil
 }
@@ -200,8 +231,8 @@ func (e *engine) Close(context.Context) error {
 	if e.timer != nil {
 		e.timer.Stop()
 	}
-	e.ready, e.later, e.leases, e.running, e.keys = readyTasks{}, heap[*entry]{}, heap[*entry]{}, nil, keys{}
-	e.graves, e.spare = list[entry, *entry]{}, list[entry, *entry]{}
+	e.ready, e.later, e.leases, e.tasks, e.keys = readyTasks{}, heap[*entry]{}, heap[*entry]{}, nil, keys{}
+	e.graves, e.finished, e.spare = list[entry, *entry]{}, list[entry, *entry]{}, list[entry, *entry]{}
 	return nil
 }
 

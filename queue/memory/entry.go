@@ -1,9 +1,11 @@
 package memory
 
 import (
+	"strings"
 	"time"
 
 	"github.com/plba/plba/queue"
+	"github.com/plba/plba/task"
 )
 
 // state is queue.State as a small number, for counting.
@@ -14,31 +16,66 @@ const (
 	ready
 	running
 	retrying
+	undoing
 	dead
-	done // and gone
+	cancelled
+	done
 	stateCount
 )
 
-// unfinished says whether a task in this state counts against the capacity, and keeps its unique key.
-func (s state) unfinished() bool { return s < dead }
+var stateNames = [stateCount]queue.State{
+	queue.StateScheduled, queue.StateReady, queue.StateRunning, queue.StateRetrying, queue.StateUndoing,
+	queue.StateDead, queue.StateCancelled, queue.StateDone,
+}
+
+// living says whether a task in this state counts against the capacity, and keeps its unique key.
+func (s state) living() bool { return s < dead }
 
 // entry is one task.
 type entry struct {
-	link[entry]     // in a ready level, or among the dead
-	index       int // in the heap that its state stands for
+	link[entry]     // in a ready level, or among those that have ended
+	index       int // in the heap that it is in, -1 for none
 
-	state  state
-	place  place // among the ready ones; its instant is when the task became due
-	lease  int64 // the fence: the number of the last claim
-	failed int   // attempts used up
+	state      state
+	leased     bool
+	cancelling bool          // an operator wants it to end
+	endsAs     state         // of an undoing one
+	place      place         // among the ready ones; its instant is when the task became due
+	lease      int64         // the fence: the number of the last claim
+	failed     int           // attempts used up
+	ended      time.Duration // when, since the engine was opened
+	endedAt    time.Time     // the same for people
 
 	record      queue.Record
 	key         *key
 	failures    []queue.Failure
 	checkpoints map[string][]byte
-	diedAt      time.Time
 }
 
 func (t *entry) links() *link[entry] { return &t.link }
 
 func (t *entry) moved(index int) { t.index = index }
+
+// lastAttempt says whether no attempt is left.
+func (t *entry) lastAttempt() bool {
+	most := t.record.Info.MaxAttempts
+	return most > 0 && t.failed >= most
+}
+
+// undoable says whether the task has effects that can be undone.
+func (t *entry) undoable() bool {
+	for path := range t.checkpoints {
+		if strings.HasPrefix(path, task.UndoPrefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// note adds to the task's history.
+func (t *entry) note(f queue.Failure) {
+	if len(t.failures) >= queue.MaxFailures {
+		t.failures = append(t.failures[:0:0], t.failures[1:]...)
+	}
+	t.failures = append(t.failures, f)
+}

@@ -7,9 +7,10 @@ type key struct {
 	name  string
 	task  string        // ID
 	until time.Duration // counts until then in any case
+	index int           // among the ended ones, -1 while its task lives
 }
 
-func (*key) moved(int) {} // keys leave the heap only in their turn
+func (k *key) moved(index int) { k.index = index }
 
 // keys are the unique keys of a queue. The zero value is empty.
 type keys struct {
@@ -23,12 +24,16 @@ func (k *keys) find(name string) (*key, bool) {
 	return found, ok
 }
 
-// claim makes name count for a task, until its end and at least until then. It must not count already.
+// claim makes name count for a task, until its end and at least until then. It must not count for another.
 func (k *keys) claim(name, task string, until time.Duration) *key {
+	if own := k.counting[name]; own != nil {
+		k.ended.remove(own.index)
+		return own
+	}
 	if k.counting == nil {
 		k.counting = map[string]*key{}
 	}
-	claimed := &key{name: name, task: task, until: until}
+	claimed := &key{name: name, task: task, until: until, index: -1}
 	k.counting[name] = claimed
 	return claimed
 }

@@ -160,7 +160,7 @@ func (m *model) complete(c queue.Completion) bool {
 	if t == nil {
 		return false
 	}
-	switch c.Outcome {
+	switch c.Outcome { //nolint:exhaustive // the model
 	case task.Done, task.Dropped:
 		t.state = queue.StateDone
 		m.stats.Completed++
@@ -199,7 +199,7 @@ func (m *model) counted() queue.Stats {
 func TestModel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rapid.Check(struct{ rapid.TB }{t}, func(t *rapid.T) { // without Deadline, which a bubble does not have
-			engine, err := memory.Driver().Open(context.Background(), "tests", &memory.Settings{Capacity: modelCapacity, DeadLetters: modelDead})
+			engine, err := memory.Driver().Open(context.Background(), queue.Opening{Queue: "tests", Settings: &memory.Settings{Common: queue.Common{Capacity: modelCapacity, DeadLetters: modelDead}}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -308,9 +308,9 @@ func (m *machine) renew(t *rapid.T) {
 	if held != nil {
 		held.leaseEnd = m.model.now + lease
 	}
-	lost, err := m.engine.Renew(context.Background(), []queue.Token{tok}, lease)
-	if err != nil || (len(lost) == 0) != (held != nil) {
-		t.Fatalf("Renew: lost %v, %v; held: %t", lost, err, held != nil)
+	renewed, err := m.engine.Renew(context.Background(), []queue.Token{tok}, lease)
+	if err != nil || (len(renewed.Lost) == 0) != (held != nil) {
+		t.Fatalf("Renew: %+v, %v; held: %t", renewed, err, held != nil)
 	}
 }
 
@@ -325,18 +325,21 @@ func (m *machine) check(t *rapid.T) {
 	if want := m.model.counted(); err != nil || got != want {
 		t.Fatalf("Stats: %+v, %v\nexpected %+v", got, err, want)
 	}
-	letters, err := m.engine.Dead(context.Background(), 100)
-	if err != nil || len(letters) != len(m.model.graves) {
-		t.Fatalf("Dead: %d letters, %v; expected %d", len(letters), err, len(m.model.graves))
+	page, err := m.engine.Tasks(context.Background(), queue.Query{States: []queue.State{queue.StateDead}})
+	if err != nil || len(page.Tasks) != len(m.model.graves) {
+		t.Fatalf("%d dead letters, %v; expected %d", len(page.Tasks), err, len(m.model.graves))
 	}
-	for i, l := range letters {
-		want := m.model.graves[len(letters)-1-i]
+	for _, want := range m.model.graves {
+		l, err := m.engine.Task(context.Background(), want.id)
+		if err != nil {
+			t.Fatal(err)
+		}
 		var causes []string
 		for _, f := range l.Failures {
 			causes = append(causes, f.Error)
 		}
 		if l.Info.ID != want.id || !slices.Equal(causes, want.failures) {
-			t.Fatalf("letter %d is %s with %q, expected %s with %q", i, l.Info.ID, causes, want.id, want.failures)
+			t.Fatalf("letter %s with %q, expected %s with %q", l.Info.ID, causes, want.id, want.failures)
 		}
 	}
 }

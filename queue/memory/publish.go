@@ -90,9 +90,9 @@ func (e *engine) admit() {
 func (e *engine) take(p *publisher) {
 	for len(p.records) > 0 {
 		r := &p.records[0]
-		if held, ok := e.keys.find(r.Info.Unique); ok {
-			p.receipts = append(p.receipts, queue.Receipt{ID: held.task, Existing: true})
-		} else if e.unfinished() < e.settings.Capacity {
+		if id, ok := e.existing(r); ok {
+			p.receipts = append(p.receipts, queue.Receipt{ID: id, Existing: true})
+		} else if e.room() {
 			e.add(r)
 			p.receipts = append(p.receipts, queue.Receipt{ID: r.Info.ID})
 		} else {
@@ -102,8 +102,24 @@ func (e *engine) take(p *publisher) {
 	}
 }
 
-func (e *engine) unfinished() int {
-	return e.counts[scheduled] + e.counts[ready] + e.counts[running] + e.counts[retrying]
+// existing is the task that is there already in the record's place.
+func (e *engine) existing(r *queue.Record) (id string, ok bool) {
+	if r.Info.Unique != "" {
+		if held, ok := e.keys.find(r.Info.Unique); ok {
+			return held.task, true
+		}
+	}
+	_, ok = e.tasks[r.Info.ID]
+	return r.Info.ID, ok
+}
+
+// room says whether one more task may live.
+func (e *engine) room() bool {
+	living := 0
+	for s := range dead {
+		living += e.counts[s]
+	}
+	return e.settings.Capacity == 0 || living < e.settings.Capacity
 }
 
 // add makes a task of the record.
@@ -113,6 +129,7 @@ func (e *engine) add(r *queue.Record) {
 	t := e.newEntry()
 	t.record = *r
 	t.record.Info.EnqueuedAt = e.wall
+	e.tasks[r.Info.ID] = t
 	if name := r.Info.Unique; name != "" {
 		t.key = e.keys.claim(name, r.Info.ID, e.in(r.UniqueFor))
 	}

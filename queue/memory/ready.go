@@ -1,6 +1,9 @@
 package memory
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // readyTasks are the tasks that can be claimed, in order of priority and place. The zero value is empty.
 type readyTasks struct {
@@ -42,23 +45,32 @@ func (r *readyTasks) take() *entry {
 	panic("queue/memory: no ready task where there must be one")
 }
 
-// oldest is the place of the task that became due first; there must be one.
-func (r *readyTasks) oldest() (first place) {
-	found := false
-	consider := func(p place) {
-		if !found || p.before(first) {
-			first, found = p, true
+// remove takes a task out.
+func (r *readyTasks) remove(t *entry) {
+	r.size--
+	if l := r.level(t.record.Info.Priority); t.index >= 0 {
+		l.late.remove(t.index)
+	} else {
+		l.line.remove(t)
+	}
+}
+
+// oldest is when the ready task became due that did so first; those that are undoing do not count.
+func (r *readyTasks) oldest() (first time.Duration, found bool) {
+	consider := func(t *entry) bool {
+		if t.state == ready && (!found || t.place.at < first) {
+			first, found = t.place.at, true
 		}
+		return t.state == ready
 	}
 	for _, l := range r.levels {
-		if l.line.head != nil {
-			consider(l.line.head.place)
+		for t := l.line.head; t != nil && !consider(t); t = t.next {
 		}
-		if l.late.len() > 0 {
-			consider(l.late.first())
+		for _, s := range l.late.slots {
+			consider(s.item)
 		}
 	}
-	return first
+	return first, found
 }
 
 func (r *readyTasks) level(priority int) *level {

@@ -48,27 +48,37 @@ func (e *engine) claim(r **receiver, max int, lease time.Duration) ([]queue.Leas
 	if *r != nil {
 		e.waking = false // it came here because it was woken
 	}
-	if e.ready.size == 0 {
+	n := min(max, e.claimable())
+	if n == 0 {
 		if *r == nil {
 			*r = &receiver{wake: make(chan struct{}, 1)}
 		}
 		e.receivers.pushBack(*r)
 		return nil, nil
 	}
-	leases := make([]queue.Lease, min(max, e.ready.size))
+	leases := make([]queue.Lease, n)
 	for i := range leases {
 		e.hand(e.ready.take(), &leases[i], lease)
 	}
 	return leases, nil
 }
 
+// claimable is how many tasks can be claimed now.
+func (e *engine) claimable() int {
+	if e.paused {
+		return 0
+	}
+	return e.ready.size
+}
+
 // hand puts the task under a new lease.
 func (e *engine) hand(t *entry, l *queue.Lease, lease time.Duration) {
-	e.move(t, running)
+	if t.state != undoing {
+		e.move(t, running)
+	}
 	e.claims++
-	t.lease = e.claims
-	t.record.Info.Attempt = t.failed + 1
-	e.running[t.lease] = t
+	t.lease, t.leased = e.claims, true
+	t.record.Info.Attempt, t.record.Info.Undo = t.failed+1, t.state == undoing
 	e.leases.push(t, place{at: e.in(lease), seq: uint64(t.lease)})
 	l.Token = queue.Token{ID: t.record.Info.ID, Lease: t.lease}
 	l.Info, l.Payload, l.Until = t.record.Info, t.record.Payload, lease
@@ -90,7 +100,7 @@ func (e *engine) leaveEmptyHanded(r *receiver) {
 
 // wakeReceiver wakes one receiver if there is something for it, and none is on its way.
 func (e *engine) wakeReceiver() {
-	if e.waking || e.ready.size == 0 || e.receivers.size == 0 {
+	if e.waking || e.receivers.size == 0 || e.claimable() == 0 {
 		return
 	}
 	e.waking = true
@@ -98,27 +108,31 @@ func (e *engine) wakeReceiver() {
 }
 
 // Renew implements queue.Engine.
-func (e *engine) Renew(_ context.Context, ts []queue.Token, lease time.Duration) (lost []queue.Token, err error) {
+func (e *engine) Renew(_ context.Context, ts []queue.Token, lease time.Duration) (r queue.Renewed, err error) {
 	if lease <= 0 {
-		return nil, fmt.Errorf("%w: renewing for %s, which is not a positive time", queue.ErrInvalid, lease)
+		return r, fmt.Errorf("%w: renewing for %s, which is not a positive time", queue.ErrInvalid, lease)
 	}
 	if err := e.enter(); err != nil {
-		return nil, err
+		return r, err
 	}
 	defer e.leave()
 	for _, tok := range ts {
-		if t := e.held(tok); t != nil {
-			e.leases.fix(t.index, place{at: e.in(lease), seq: uint64(t.lease)})
-		} else {
-			lost = append(lost, tok)
+		t := e.held(tok)
+		if t == nil {
+			r.Lost = append(r.Lost, tok)
+			continue
+		}
+		e.leases.fix(t.index, place{at: e.in(lease), seq: uint64(t.lease)})
+		if t.cancelling {
+			r.Cancelled = append(r.Cancelled, tok)
 		}
 	}
-	return lost, nil
+	return r, nil
 }
 
 // held is the task under that lease; nil when the lease is lost.
 func (e *engine) held(tok queue.Token) *entry {
-	if t := e.running[tok.Lease]; t != nil && t.record.Info.ID == tok.ID {
+	if t := e.tasks[tok.ID]; t != nil && t.leased && t.lease == tok.Lease {
 		return t
 	}
 	return nil

@@ -19,7 +19,7 @@ import (
 // consumer marks a task as its own when it has it, and takes the mark away before it answers.
 func TestStress(t *testing.T) {
 	const publishers, consumers, each = 8, 8, 2000
-	engine, err := memory.Driver().Open(t.Context(), "tests", &memory.Settings{Capacity: 64})
+	engine, err := memory.Driver().Open(t.Context(), queue.Opening{Queue: "tests", Settings: &memory.Settings{Common: queue.Common{Capacity: 64}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -76,14 +76,14 @@ func attemptsHistory(r *rig) {
 	r.complete(giveBack(r.task(id, ample).Token))
 	r.complete(retry(r.task(id, ample).Token, 0, long))
 	r.complete(retry(r.task(id, ample).Token, 0, ""))
-	r.failures(r.lastDead(), "first\nin two lines", "lease expired", long, "")
+	r.failures(r.theDead(), "first\nin two lines", "lease expired", long, "")
 }
 
 func attemptsGivenUp(r *rig) {
 	id := r.publish()
 	r.complete(retry(r.task(id, ample).Token, 0, "first"))
 	r.complete(bury(r.task(id, ample).Token, "never"))
-	letter := r.lastDead()
+	letter := r.theDead()
 	if letter.Info.Attempt != 2 {
 		r.Errorf("the dead letter's attempt is %d, expected 2", letter.Info.Attempt)
 	}

@@ -24,22 +24,13 @@ func boundsTests() []test {
 	}
 }
 
-// fill publishes until the queue is full, the first task with the edits, and returns the capacity; 0 when there is no bound.
-func (r *rig) fill(first ...edit) int {
+// fill publishes until the queue is full, the first task with the edits.
+func (r *rig) fill(first ...edit) {
 	r.Helper()
-	capacity := int(r.stats().Capacity)
-	switch {
-	case capacity == 0:
-		r.excused = "the engine has no bound"
-		return 0
-	case capacity < 100 || capacity > 10_000:
-		r.Fatalf("the engine's capacity is %d; the suite wants one between 100 and 10000", capacity)
-	}
 	r.publish(first...)
 	for left := capacity - 1; left > 0; left -= 100 {
 		r.publishN(min(left, 100))
 	}
-	return capacity
 }
 
 // full demands that there is no room.
@@ -61,12 +52,9 @@ func (r *rig) room(when string) {
 }
 
 func boundsFull(r *rig) {
-	capacity := r.fill()
-	if capacity == 0 {
-		return
-	}
+	r.fill()
 	r.full("at capacity")
-	r.counts("at capacity", queue.Stats{Ready: int64(capacity)})
+	r.counts("at capacity", queue.Stats{Ready: capacity})
 	r.complete(done(r.one(ample).Token))
 	r.room("after one is done")
 	r.full("after that room was taken")
@@ -76,9 +64,7 @@ func boundsFull(r *rig) {
 }
 
 func boundsPrefix(r *rig) {
-	if r.fill() == 0 {
-		return
-	}
+	r.fill()
 	var ls []queue.Lease
 	for len(ls) < 3 {
 		ls = append(ls, r.receive(3-len(ls), ample)...)
@@ -97,22 +83,16 @@ func boundsPrefix(r *rig) {
 }
 
 func boundsWait(r *rig) {
-	capacity := r.fill()
-	if capacity == 0 {
-		return
-	}
+	r.fill()
 	published := r.publishing(1)
 	r.stillWaiting(published, "the queue is full")
 	r.complete(done(r.one(ample).Token))
 	r.served(published)
-	r.counts("full again", queue.Stats{Ready: int64(capacity)})
+	r.counts("full again", queue.Stats{Ready: capacity})
 }
 
 func boundsContext(r *rig) {
-	capacity := r.fill()
-	if capacity == 0 {
-		return
-	}
+	r.fill()
 	ctx, cancel := context.WithTimeout(r.Context(), quiet)
 	defer cancel()
 	receipts, err := r.engine.Publish(ctx, r.records(2), true)
@@ -121,13 +101,13 @@ func boundsContext(r *rig) {
 	}
 	l := r.one(ample)
 	r.complete(done(l.Token))
-	r.counts("whoever gave up left nothing behind", queue.Stats{Ready: int64(capacity - 1)})
+	r.counts("whoever gave up left nothing behind", queue.Stats{Ready: capacity - 1})
 	r.room("after one is done")
 }
 
 // boundsLeaving lets a publisher who waits leave at the moment at which there is room. Either its task is published, or not.
 func boundsLeaving(r *rig) {
-	capacity := r.fill()
+	r.fill()
 	for n := range min(capacity, 40) {
 		rs := r.records(1)
 		ctx, cancel := context.WithCancel(r.Context())
@@ -158,10 +138,7 @@ func boundsLeaving(r *rig) {
 }
 
 func boundsMany(r *rig) {
-	capacity := r.fill()
-	if capacity == 0 {
-		return
-	}
+	r.fill()
 	const n = 8
 	published := r.publishing(n)
 	r.stillWaiting(published, "the queue is full")
@@ -169,7 +146,7 @@ func boundsMany(r *rig) {
 		r.complete(done(r.one(ample).Token))
 	}
 	r.served(published)
-	r.counts("full again", queue.Stats{Ready: int64(capacity)})
+	r.counts("full again", queue.Stats{Ready: capacity})
 }
 
 // publishing publishes n tasks, each from a goroutine of its own.
@@ -210,21 +187,15 @@ func (r *rig) served(published <-chan error) {
 
 // boundsStates has a task in each unfinished state, and one dead and one done, which do not count.
 func boundsStates(r *rig) {
-	capacity := int(r.stats().Capacity)
-	if r.fill(delayed(ample)) == 0 {
-		return
-	}
+	r.fill(delayed(ample))
 	r.complete(retry(r.one(ample).Token, ample, "wait"))
 	r.one(ample)
-	r.counts("one in each state", queue.Stats{Scheduled: 1, Retrying: 1, Running: 1, Ready: int64(capacity) - 3})
+	r.counts("one in each state", queue.Stats{Scheduled: 1, Retrying: 1, Running: 1, Ready: capacity - 3})
 	r.full("with tasks in all states")
 }
 
 func boundsBack(r *rig) {
-	capacity := r.fill()
-	if capacity == 0 {
-		return
-	}
+	r.fill()
 	published := r.publishing(1) // waits in front of those who go back
 	r.stillWaiting(published, "the queue is full")
 	for _, answer := range []queue.Completion{
@@ -234,16 +205,14 @@ func boundsBack(r *rig) {
 		r.complete(answer)
 	}
 	r.stillWaiting(published, "nothing has ended")
-	r.counts("all went back", queue.Stats{Ready: int64(capacity) - 2, Scheduled: 1, Retrying: 1})
+	r.counts("all went back", queue.Stats{Ready: capacity - 2, Scheduled: 1, Retrying: 1})
 	r.complete(done(r.one(ample).Token))
 	r.served(published)
 }
 
 // boundsExpiry makes room by nothing but time.
 func boundsExpiry(r *rig) {
-	if r.fill(attempts(1), priority(1)) == 0 {
-		return
-	}
+	r.fill(attempts(1), priority(1))
 	r.one(brief)
 	r.served(r.publishing(1))
 	if s := r.stats(); s.Dead != 1 {
@@ -253,11 +222,6 @@ func boundsExpiry(r *rig) {
 
 // boundsMore publishes twice the capacity at once, while others work.
 func boundsMore(r *rig) {
-	capacity := int(r.stats().Capacity)
-	if capacity == 0 {
-		r.excused = "the engine has no bound"
-		return
-	}
 	rs := r.records(2 * capacity)
 	finished := make(chan error, 1)
 	go func() {
@@ -278,7 +242,7 @@ func boundsMore(r *rig) {
 			got++
 			cs = append(cs, done(l.Token))
 		}
-		if s := r.stats(); s.Unfinished() > int64(capacity) {
+		if s := r.stats(); s.Unfinished() > capacity {
 			r.Fatalf("%d unfinished tasks, the capacity is %d", s.Unfinished(), capacity)
 		}
 		r.complete(cs...)

@@ -38,7 +38,9 @@ func brokenLeases() []broken {
 			}}
 		}},
 		{name: "ignores renewal", family: "lease", test: "renewal keeps", breakIt: func(e queue.Engine) queue.Engine {
-			return &bent{Engine: e, renew: func(context.Context, []queue.Token, time.Duration) ([]queue.Token, error) { return nil, nil }}
+			return &bent{Engine: e, renew: func(context.Context, []queue.Token, time.Duration) (queue.Renewed, error) {
+				return queue.Renewed{}, nil
+			}}
 		}},
 		{name: "keeps checkpoints without a fence", family: "checkpoints", test: "fenced", breakIt: func(e queue.Engine) queue.Engine {
 			newest, mu := map[string]queue.Token{}, sync.Mutex{}
@@ -105,7 +107,7 @@ func constantTokens(e queue.Engine) queue.Engine {
 		}
 		return e.Complete(ctx, cs)
 	}
-	b.renew = func(ctx context.Context, ts []queue.Token, lease time.Duration) ([]queue.Token, error) {
+	b.renew = func(ctx context.Context, ts []queue.Token, lease time.Duration) (queue.Renewed, error) {
 		ts = slices.Clone(ts)
 		for i := range ts {
 			ts[i] = real(ts[i])
@@ -117,6 +119,12 @@ func constantTokens(e queue.Engine) queue.Engine {
 
 func brokenAnswers() []broken {
 	return []broken{
+		{name: "forgets what was cancelled", family: "keep", test: "ended tasks", breakIt: func(e queue.Engine) queue.Engine {
+			return &bent{Engine: e, stats: func(s queue.Stats) queue.Stats { s.Cancelled = 0; return s }}
+		}},
+		{name: "does not let effects be undone", family: "undoing", test: "running, give-up", breakIt: func(e queue.Engine) queue.Engine {
+			return answering(e, func(c *queue.Completion) { _ = e.Checkpoints(c.Token).Forget(context.Background(), task.UndoPrefix) })
+		}},
 		{name: "forgets failed attempts", family: "attempts", test: "are counted", breakIt: func(e queue.Engine) queue.Engine {
 			return answering(e, func(c *queue.Completion) { c.Counted = false })
 		}},
@@ -127,21 +135,13 @@ func brokenAnswers() []broken {
 			return answering(e, func(c *queue.Completion) { c.Cause = "" })
 		}},
 		{name: "keeps only the last error", family: "attempts", test: "every error", breakIt: func(e queue.Engine) queue.Engine {
-			return &bent{Engine: e, dead: func(ds []queue.Dead) []queue.Dead {
-				for i := range ds {
-					ds[i].Failures = ds[i].Failures[max(0, len(ds[i].Failures)-1):]
-				}
-				return ds
-			}}
+			return &bent{Engine: e, view: func(t *queue.Task) { t.Failures = t.Failures[max(0, len(t.Failures)-1):] }}
 		}},
-		{name: "lists the oldest dead letter first", family: "dead", test: "the last to die", breakIt: func(e queue.Engine) queue.Engine {
-			return &bent{Engine: e, dead: func(ds []queue.Dead) []queue.Dead {
-				slices.Reverse(ds)
-				return ds
-			}}
+		{name: "lists the oldest dead letter first", family: "dead", test: "all are listed", breakIt: func(e queue.Engine) queue.Engine {
+			return &bent{Engine: e, list: func(p *queue.Page) { slices.Reverse(p.Tasks) }}
 		}},
 		{name: "forgets the dead", family: "dead", test: "everything is kept", breakIt: func(e queue.Engine) queue.Engine {
-			return &bent{Engine: e, dead: func([]queue.Dead) []queue.Dead { return nil }}
+			return &bent{Engine: e, list: func(p *queue.Page) { p.Tasks = nil }}
 		}},
 		{name: "buries what was dropped", family: "outcome", test: "dropped", breakIt: func(e queue.Engine) queue.Engine {
 			return answering(e, func(c *queue.Completion) {
@@ -151,7 +151,7 @@ func brokenAnswers() []broken {
 			})
 		}},
 		{name: "takes any outcome", family: "outcome", test: "an outcome that is none", breakIt: func(e queue.Engine) queue.Engine {
-			return answering(e, func(c *queue.Completion) { c.Outcome = min(c.Outcome, task.Dead) })
+			return answering(e, func(c *queue.Completion) { c.Outcome = min(c.Outcome, task.Cancelled) })
 		}},
 		{name: "puts returned tasks at the end", family: "order", test: "a returned task", breakIt: func(e queue.Engine) queue.Engine {
 			return answering(e, func(c *queue.Completion) {

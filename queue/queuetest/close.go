@@ -37,9 +37,7 @@ func closeReceivers(r *rig) {
 }
 
 func closePublishers(r *rig) {
-	if r.fill() == 0 {
-		return
-	}
+	r.fill()
 	const n = 4
 	rs := r.records(n)
 	started := make(chan struct{}, n)
@@ -86,7 +84,14 @@ func closeRefuses(r *rig) {
 	_, answers["Renew"] = r.engine.Renew(ctx, []queue.Token{l.Token}, ample)
 	_, answers["Complete"] = r.engine.Complete(ctx, []queue.Completion{done(l.Token)})
 	_, answers["Stats"] = r.engine.Stats(ctx)
-	_, answers["Dead"] = r.engine.Dead(ctx, 1)
+	_, answers["Tasks"] = r.engine.Tasks(ctx, queue.Query{})
+	_, answers["Task"] = r.engine.Task(ctx, l.ID)
+	answers["Cancel"] = r.engine.Cancel(ctx, l.ID, "")
+	_, answers["Requeue"] = r.engine.Requeue(ctx, queue.ByID(l.ID))
+	_, answers["RunNow"] = r.engine.RunNow(ctx, queue.ByID(l.ID))
+	_, answers["Purge"] = r.engine.Purge(ctx, queue.ByID(l.ID))
+	answers["Pause"] = r.engine.Pause(ctx)
+	answers["Resume"] = r.engine.Resume(ctx)
 	if kept != nil {
 		answers["Checkpoints.Save"] = kept.Save(ctx, "a", 1)
 	}

@@ -2,13 +2,14 @@ package queuetest
 
 import (
 	"fmt"
+
+	"github.com/plba/plba/queue"
 )
 
 func deadTests() []test {
 	return []test{
 		{"none", 1, deadNone},
-		{"the last to die comes first", 5, deadOrder},
-		{"up to a limit", 4, deadLimit},
+		{"all are listed", 5, deadAll},
 		{"everything is kept", 1, deadEverything},
 	}
 }
@@ -23,17 +24,17 @@ func (r *rig) kill(cause string, edits ...edit) string {
 
 func deadNone(r *rig) {
 	r.complete(done(r.task(r.publish(), ample).Token))
-	if letters := r.dead(10); len(letters) != 0 {
+	if letters := r.tasks(queue.StateDead); len(letters) != 0 {
 		r.Errorf("dead letters %+v, nothing has died", letters)
 	}
 }
 
-func deadOrder(r *rig) {
+func deadAll(r *rig) {
 	var ids []string
 	for n := range 5 {
 		ids = append(ids, r.kill(fmt.Sprintf("cause %d", n)))
 	}
-	letters := r.dead(10)
+	letters := r.tasks(queue.StateDead)
 	if len(letters) != 5 {
 		r.Fatalf("%d dead letters, expected 5", len(letters))
 	}
@@ -43,24 +44,6 @@ func deadOrder(r *rig) {
 			r.Errorf("letter %d is task %s, expected %s", i, l.Info.ID, ids[n])
 		}
 		r.failures(l, fmt.Sprintf("cause %d", n))
-		if i > 0 && l.DiedAt.After(letters[i-1].DiedAt) {
-			r.Errorf("letter %d died at %s, after the one before it at %s", i, l.DiedAt, letters[i-1].DiedAt)
-		}
-	}
-}
-
-func deadLimit(r *rig) {
-	var last string
-	for range 4 {
-		last = r.kill("bad")
-	}
-	if letters := r.dead(1); len(letters) != 1 || letters[0].Info.ID != last {
-		r.Errorf("Dead(1) is %+v, expected the last one", letters)
-	}
-	for limit, want := range map[int]int{-1: 0, 0: 0, 3: 3, 4: 4, 1000: 4} {
-		if got := len(r.dead(limit)); got != want {
-			r.Errorf("Dead(%d) lists %d letters, expected %d", limit, got, want)
-		}
 	}
 }
 
@@ -69,13 +52,13 @@ func deadEverything(r *rig) {
 	rec.Info.Metadata = map[string]string{"tenant": "north"}
 	r.publishRecords(rec)
 	r.complete(bury(r.one(ample).Token, "bad"))
-	letter := r.lastDead()
+	letter := r.theDead()
 	i := letter.Info
 	if i.ID != rec.Info.ID || i.Queue != "tests" || i.Kind != "test" || i.Attempt != 1 || i.MaxAttempts != 9 ||
 		i.Priority != 3 || i.Unique != "key" || i.Metadata["tenant"] != "north" || i.EnqueuedAt.IsZero() {
 		r.Errorf("the dead letter's task is %+v", i)
 	}
-	if textOf(letter.Payload) != textOf(rec.Payload) || letter.DiedAt.Before(i.EnqueuedAt) {
+	if textOf(letter.Payload) != textOf(rec.Payload) || letter.State != queue.StateDead || letter.EndedAt.Before(i.EnqueuedAt) {
 		r.Errorf("dead letter %+v", letter)
 	}
 }

@@ -2,18 +2,14 @@
 // that any [queue.Engine] can be put through.
 //
 //	func TestConformance(t *testing.T) {
-//		queuetest.Run(t, func(t *testing.T) queue.Engine {
-//			engine, err := mine.Driver().Open(t.Context(), "tests", settings(t))
-//			if err != nil {
-//				t.Fatal(err)
-//			}
-//			return engine
-//		}, mine.Driver().Capabilities())
+//		queuetest.Run(t, mine.Driver(), func(t *testing.T) queue.Settings {
+//			return &mine.Settings{Path: filepath.Join(t.TempDir(), "queue.db")}
+//		})
 //	}
 //
-// open is called once per test and returns an engine of its own, empty and open; the suite closes it. Its capacity is to be
-// between 100 and 10,000 (or 0, no bound, for which the tests of bounds are skipped); it must keep at least 10 dead letters.
-// Capabilities decide how payloads travel (as values with queue.InProcess, otherwise as bytes) and which families run.
+// Every test has settings of its own that lead to an empty storage, and opens an engine with them; some change the limits, or close the engine and open
+// another one with the same settings: a durable engine then finds what was there. The driver's capabilities decide how payloads travel (as values with
+// queue.InProcess, otherwise as bytes) and which families run.
 //
 // # Time
 //

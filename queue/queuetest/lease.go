@@ -89,7 +89,7 @@ func leaseLastAttempt(r *rig) {
 	r.complete(retry(r.task(id, ample).Token, 0, "first"))
 	r.task(id, brief)
 	r.eventually("the task is dead", func() bool { return r.stats().Dead == 1 })
-	letter := r.lastDead()
+	letter := r.theDead()
 	if letter.Info.ID != id {
 		r.Errorf("the dead letter is task %s, expected %s", letter.Info.ID, id)
 	}

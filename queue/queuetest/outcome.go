@@ -97,7 +97,7 @@ func outcomeInvalid(r *rig) {
 	for len(ls) < 2 {
 		ls = append(ls, r.receive(2, ample)...)
 	}
-	bad := queue.Completion{Token: ls[1].Token, Outcome: task.Dead + 1}
+	bad := queue.Completion{Token: ls[1].Token, Outcome: task.Cancelled + 1}
 	if _, err := r.engine.Complete(r.Context(), []queue.Completion{done(ls[0].Token), bad}); !errors.Is(err, queue.ErrInvalid) {
 		r.Errorf("Complete with an unknown outcome: %v, expected ErrInvalid", err)
 	}

@@ -26,16 +26,45 @@ const (
 	tolerance = 5 * time.Millisecond   // between the clocks of a store and of the test
 )
 
+// capacity is that of the engines.
+const capacity = 200
+
 // rig is what a test works with: an engine and short ways to use it. Its methods end the test when the engine
 // answers with an error that was not asked for; those that take or return an error are for other goroutines.
 type rig struct {
 	tester
-	ctx    context.Context
-	engine *meter
-	caps   queue.Capabilities
-	made   int // records
+	ctx     context.Context
+	engine  *meter
+	caps    queue.Capabilities
+	open    func(context.Context, queue.Opening) (queue.Engine, error)
+	opening queue.Opening
+	made    int // records
+}
 
-	excused string // why the test could not do its work, "" when it could
+// start opens the engine.
+func (r *rig) start() {
+	r.Helper()
+	ctx, cancel := r.patient()
+	defer cancel()
+	e, err := r.open(ctx, r.opening)
+	if err != nil {
+		r.Fatalf("Open: %v", err)
+	}
+	r.engine.Engine = e
+}
+
+// restart closes the engine and opens it again, with the same storage.
+func (r *rig) restart() {
+	r.Helper()
+	r.close()
+	r.start()
+}
+
+// tune opens the engine again, with other settings; a test does it before it publishes.
+func (r *rig) tune(change func(*queue.Opening, *queue.Common)) {
+	r.Helper()
+	change(&r.opening, r.opening.Settings.Limits())
+	r.restart()
 }
 
 // Context is the test's; nothing in it waits longer than limit.
@@ -231,6 +260,10 @@ func bury(t queue.Token, cause string) queue.Completion {
 	return queue.Completion{Token: t, Outcome: task.Dead, Cause: cause}
 }
 
+func yielded(t queue.Token, cause string) queue.Completion {
+	return queue.Completion{Token: t, Outcome: task.Cancelled, Cause: cause}
+}
+
 // complete ends leases that must be held.
 func (r *rig) complete(cs ...queue.Completion) {
 	r.Helper()
@@ -251,94 +284,19 @@ func (r *rig) completeLosing(cs ...queue.Completion) []queue.Token {
 	return lost
 }
 
-// renew renews leases and returns those that were lost.
+// renew renews leases and returns those that were lost; no task is to be cancelled.
 func (r *rig) renew(lease time.Duration, ts ...queue.Token) []queue.Token {
 	r.Helper()
 	ctx, cancel := r.patient()
 	defer cancel()
-	lost, err := r.engine.Renew(ctx, ts, lease)
+	renewed, err := r.engine.Renew(ctx, ts, lease)
 	if err != nil {
 		r.Fatalf("Renew: %v", err)
 	}
-	return lost
-}
-
-// ---- looking ----
-
-func (r *rig) stats() queue.Stats {
-	r.Helper()
-	ctx, cancel := r.patient()
-	defer cancel()
-	s, err := r.engine.Stats(ctx)
-	if err != nil {
-		r.Fatalf("Stats: %v", err)
+	if len(renewed.Cancelled) > 0 {
+		r.Fatalf("Renew says that %v are cancelled; nobody did that", renewed.Cancelled)
 	}
-	return s
-}
-
-// counts demands the number of tasks per state.
-func (r *rig) counts(when string, want queue.Stats) {
-	r.Helper()
-	got := r.stats()
-	got.Published, got.Completed, got.Capacity, got.OldestReady = 0, 0, 0, 0
-	if got != want {
-		r.Fatalf("%s: stats are %s, expected %s", when, countsOf(got), countsOf(want))
-	}
-}
-
-func countsOf(s queue.Stats) string {
-	return fmt.Sprintf("ready %d, scheduled %d, running %d, retrying %d, dead %d",
-		s.Ready, s.Scheduled, s.Running, s.Retrying, s.Dead)
-}
-
-// eventually waits until holds is true.
-func (r *rig) eventually(what string, holds func() bool) {
-	r.Helper()
-	ctx, cancel := r.patient()
-	defer cancel()
-	tick := time.NewTicker(tolerance)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			r.Fatalf("%s: not within %s", what, patience)
-		}
-	}
-}
-
-func (r *rig) dead(limit int) []queue.Dead {
-	r.Helper()
-	ctx, cancel := r.patient()
-	defer cancel()
-	letters, err := r.engine.Dead(ctx, limit)
-	if err != nil {
-		r.Fatalf("Dead: %v", err)
-	}
-	return letters
-}
-
-// lastDead is the dead letter that died last; there must be one.
-func (r *rig) lastDead() queue.Dead {
-	r.Helper()
-	letters := r.dead(1)
-	if len(letters) != 1 {
-		r.Fatalf("Dead(1) lists %d letters, expected one", len(letters))
-	}
-	return letters[0]
-}
-
-// failures demands the errors of a dead letter's history.
-func (r *rig) failures(d queue.Dead, want ...string) {
-	r.Helper()
-	if len(d.Failures) != len(want) {
-		r.Fatalf("task %s died with %d failures %.200v, expected %d", d.Info.ID, len(d.Failures), d.Failures, len(want))
-	}
-	for i, f := range d.Failures {
-		if f.Error != want[i] || f.Attempt != i+1 || f.At.IsZero() {
-			r.Errorf("failure %d is attempt %d at %s: %.40q; expected attempt %d: %.40q", i, f.Attempt, f.At, f.Error, i+1, want[i])
-		}
-	}
+	return renewed.Lost
 }
 
 // ---- several goroutines ----

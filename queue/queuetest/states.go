@@ -2,15 +2,23 @@ package queuetest
 
 import (
 	"github.com/plba/plba/queue"
+	"github.com/plba/plba/task"
 )
 
 // statesTests leads a task through every edge of queue.States, and tries the answers that the table does not allow. An edge
 // for which this file has no way is a failure: the table cannot grow without the suite.
 func statesTests() []test {
-	tests := []test{{"answers are for running tasks only", 4, statesForbidden}}
+	return append(edges(false), test{"answers are for running tasks only", 4, statesForbidden})
+}
+
+// edges are the tests of the edges that touch the state undoing, or of the others.
+func edges(undoing bool) []test {
+	var tests []test
 	for _, e := range queue.States().Edges() {
 		for _, from := range e.From {
-			tests = append(tests, test{string(from) + ", " + string(e.Event), 1, func(r *rig) { r.walk(from, e.Event) }})
+			if undoing == (from == queue.StateUndoing || e.To == queue.StateUndoing) {
+				tests = append(tests, test{string(from) + ", " + string(e.Event), 1, func(r *rig) { r.walk(from, e.Event) }})
+			}
 		}
 	}
 	return tests
@@ -30,43 +38,62 @@ func (r *rig) walk(from queue.State, event queue.Event) {
 	if !ok {
 		r.Fatalf("the suite knows no way to let %s happen", event)
 	}
-	l := enter(r)
+	l := enter(r, event)
 	r.stands("before "+string(event), from)
 	trigger(r, l)
 	r.stands("after "+string(event), want)
 }
 
-// ways leads a new task, the only one, into a state, and gives its last lease.
-var ways = map[queue.State]func(*rig) queue.Lease{
-	queue.StateScheduled: func(r *rig) queue.Lease {
-		r.publish(delayed(later))
-		return queue.Lease{}
+// ways leads a new task, the only one, into a state, and gives its last lease, or one with just its ID. The event is what will happen to it
+// there.
+var ways = map[queue.State]func(*rig, queue.Event) queue.Lease{
+	queue.StateScheduled: func(r *rig, event queue.Event) queue.Lease {
+		if event == queue.EventGiveUp {
+			return r.undoable(func(t queue.Token) queue.Completion { return snooze(t, ample) })
+		}
+		return queue.Lease{Token: queue.Token{ID: r.publish(delayed(later))}}
 	},
-	queue.StateReady: func(r *rig) queue.Lease {
-		r.publish()
-		return queue.Lease{}
+	queue.StateReady: func(r *rig, event queue.Event) queue.Lease {
+		if event == queue.EventGiveUp {
+			return r.undoable(giveBack)
+		}
+		return queue.Lease{Token: queue.Token{ID: r.publish()}}
 	},
-	queue.StateRunning: func(r *rig) queue.Lease {
-		r.publish()
-		return r.one(ample)
+	queue.StateRunning: func(r *rig, event queue.Event) queue.Lease {
+		l := r.task(r.publish(), ample)
+		if event == queue.EventGiveUp {
+			r.save(l, task.UndoPrefix+"a", 1)
+		}
+		return l
 	},
-	queue.StateRetrying: func(r *rig) queue.Lease {
-		r.publish()
-		l := r.one(ample)
+	queue.StateRetrying: func(r *rig, event queue.Event) queue.Lease {
+		if event == queue.EventGiveUp {
+			return r.undoable(func(t queue.Token) queue.Completion { return retry(t, ample, "again") })
+		}
+		l := r.task(r.publish(), ample)
 		r.complete(retry(l.Token, later, "again"))
 		return l
 	},
-	queue.StateDone: func(r *rig) queue.Lease {
-		r.publish()
-		l := r.one(ample)
-		r.complete(done(l.Token))
-		return l
+	queue.StateUndoing: func(r *rig, event queue.Event) queue.Lease {
+		l := r.task(r.publish(), ample)
+		r.save(l, task.UndoPrefix+"a", 1)
+		if event == queue.EventCancel {
+			r.cancel(l.ID, "enough")
+			r.complete(yielded(l.Token, "stopped"))
+		} else {
+			r.complete(bury(l.Token, "bad"))
+		}
+		return r.task(l.ID, ample)
 	},
-	queue.StateDead: func(r *rig) queue.Lease {
-		r.publish()
-		l := r.one(ample)
+	queue.StateDead: func(r *rig, _ queue.Event) queue.Lease {
+		l := r.task(r.publish(), ample)
 		r.complete(bury(l.Token, "bad"))
 		return l
+	},
+	queue.StateCancelled: func(r *rig, _ queue.Event) queue.Lease {
+		id := r.publish()
+		r.cancel(id, "enough")
+		return queue.Lease{Token: queue.Token{ID: id}}
 	},
 }
 
@@ -75,7 +102,12 @@ var triggers = map[queue.Event]func(*rig, queue.Lease){
 	queue.EventDue: func(r *rig, _ queue.Lease) {
 		r.eventually("the task is due", func() bool { return r.stats().Ready == 1 })
 	},
-	queue.EventClaim:  func(r *rig, _ queue.Lease) { r.one(ample) },
+	queue.EventClaim: func(r *rig, l queue.Lease) {
+		if l.Info.Undo {
+			r.complete(giveBack(l.Token))
+		}
+		r.one(ample)
+	},
 	queue.EventDone:   func(r *rig, l queue.Lease) { r.complete(done(l.Token)) },
 	queue.EventDrop:   func(r *rig, l queue.Lease) { r.complete(dropped(l.Token)) },
 	queue.EventRetry:  func(r *rig, l queue.Lease) { r.complete(retry(l.Token, ample, "again")) },
@@ -84,8 +116,36 @@ var triggers = map[queue.Event]func(*rig, queue.Lease){
 	queue.EventBury:   func(r *rig, l queue.Lease) { r.complete(bury(l.Token, "bad")) },
 	queue.EventExpire: func(r *rig, l queue.Lease) {
 		r.renew(brief, l.Token)
-		r.eventually("the lease has expired", func() bool { return r.stats().Running == 0 })
+		r.eventually("the lease has expired", func() bool { return r.look(l.ID).LeasedUntil.IsZero() })
 	},
+	queue.EventCancel: func(r *rig, l queue.Lease) {
+		switch {
+		case l.Info.Undo:
+			r.complete(done(l.Token))
+		case l.Lease > 0 && !r.look(l.ID).LeasedUntil.IsZero():
+			r.cancel(l.ID, "enough")
+			r.complete(yielded(l.Token, "stopped"))
+		default:
+			r.cancel(l.ID, "enough")
+		}
+	},
+	queue.EventGiveUp: func(r *rig, l queue.Lease) {
+		if r.look(l.ID).LeasedUntil.IsZero() {
+			r.cancel(l.ID, "enough")
+		} else {
+			r.complete(bury(l.Token, "bad"))
+		}
+	},
+	queue.EventRequeue: func(r *rig, l queue.Lease) { r.requeued(1, queue.ByID(l.ID)) },
+}
+
+// undoable publishes a task, gives it an effect that can be undone, and ends its lease.
+func (r *rig) undoable(end func(queue.Token) queue.Completion, edits ...edit) queue.Lease {
+	r.Helper()
+	l := r.task(r.publish(edits...), ample)
+	r.save(l, task.UndoPrefix+"a", 1)
+	r.complete(end(l.Token))
+	return l
 }
 
 // stands demands that the one task is in a state.
@@ -94,12 +154,20 @@ func (r *rig) stands(when string, want queue.State) {
 	s := r.stats()
 	got := map[queue.State]int64{
 		queue.StateScheduled: s.Scheduled, queue.StateReady: s.Ready, queue.StateRunning: s.Running,
-		queue.StateRetrying: s.Retrying, queue.StateDead: s.Dead, queue.StateDone: s.Completed,
+		queue.StateRetrying: s.Retrying, queue.StateUndoing: s.Undoing, queue.StateDead: s.Dead,
+		queue.StateCancelled: s.Cancelled, queue.StateDone: s.Completed,
 	}
 	for state, n := range got {
 		if (state == want) != (n == 1) || n > 1 {
 			r.Fatalf("%s: the task is to be %s, stats are %s, completed %d", when, want, countsOf(s), s.Completed)
 		}
+	}
+	listed := r.tasks()
+	if want == queue.StateDone && len(listed) == 0 {
+		return
+	}
+	if len(listed) != 1 || listed[0].State != want {
+		r.Fatalf("%s: the task is to be %s, listed are %+v", when, want, listed)
 	}
 }
 
@@ -119,6 +187,7 @@ func statesForbidden(r *rig) {
 		r.complete(c.enter(l.Token))
 		for _, answer := range []queue.Completion{
 			done(l.Token), dropped(l.Token), retry(l.Token, 0, "late"), snooze(l.Token, 0), giveBack(l.Token), bury(l.Token, "late"),
+			yielded(l.Token, "late"),
 		} {
 			if lost := r.completeLosing(answer); len(lost) != 1 {
 				r.Errorf("%s for a task that is %s: lost is %v, expected its token", answer.Outcome, c.state, lost)

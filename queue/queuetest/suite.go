@@ -8,22 +8,26 @@ import (
 	"github.com/plba/plba/queue"
 )
 
-// Run puts the engines that open returns through the whole suite. See the package's documentation for what open must return.
-func Run(t *testing.T, open func(t *testing.T) queue.Engine, caps queue.Capabilities) {
+// Run puts the engines of a driver through the whole suite. settings gives, for each test, settings of the driver that lead to a storage of
+// its own, empty; nil means the driver's defaults. The suite changes their Limits.
+func Run(t *testing.T, d queue.Driver, settings func(t *testing.T) queue.Settings) {
 	t.Helper()
-	runSuite(realTest{T: t}, open, caps)
+	runSuite(realTest{T: t}, d, settings)
 }
 
 // Virtual is [Run] with every test in a testing/synctest bubble: waiting takes no time, and a goroutine that the engine leaves
 // behind is a failure. It is for engines that wait for nothing outside of the process.
-func Virtual(t *testing.T, open func(t *testing.T) queue.Engine, caps queue.Capabilities) {
+func Virtual(t *testing.T, d queue.Driver, settings func(t *testing.T) queue.Settings) {
 	t.Helper()
-	runSuite(realTest{T: t, virtual: true}, open, caps)
+	runSuite(realTest{T: t, virtual: true}, d, settings)
 }
 
-func runSuite(t realTest, open func(t *testing.T) queue.Engine, caps queue.Capabilities) {
+func runSuite(t realTest, d queue.Driver, settings func(t *testing.T) queue.Settings) {
 	t.Helper()
-	s := suite{caps: caps, open: func(r runner) queue.Engine { return open(r.(realTest).T) }}
+	if settings == nil {
+		settings = func(*testing.T) queue.Settings { return d.Settings() }
+	}
+	s := suite{caps: d.Capabilities(), open: d.Open, settings: func(r runner) queue.Settings { return settings(r.(realTest).T) }}
 	s.run(t)
 }
 
@@ -90,21 +94,24 @@ func families() []family {
 		{name: "outcome", tests: outcomeTests()},
 		{name: "attempts", tests: attemptsTests()},
 		{name: "dead", tests: deadTests()},
+		{name: "keep", tests: keepTests()},
 		{name: "unique", tests: uniqueTests()},
 		{name: "bounds", tests: boundsTests()},
 		{name: "close", tests: closeTests()},
 		{name: "checkpoints", needs: queue.Checkpointed, tests: checkpointsTests()},
 		{name: "stats", tests: statsTests()},
 		{name: "states", tests: statesTests()},
+		{name: "undoing", needs: queue.Checkpointed, tests: edges(true)},
 		{name: "concurrency", tests: concurrencyTests()},
 	}
 }
 
 // suite is one run of all families.
 type suite struct {
-	caps queue.Capabilities
-	open func(runner) queue.Engine
-	only string // the one family to run; "": all
+	caps     queue.Capabilities
+	open     func(context.Context, queue.Opening) (queue.Engine, error)
+	settings func(runner) queue.Settings
+	only     string // the one family to run; "": all
 }
 
 func (s *suite) run(t runner) {
@@ -136,17 +143,16 @@ func (s *suite) run(t runner) {
 
 // runTest runs one test on an engine of its own.
 func (s *suite) runTest(t runner, c test) {
-	engine := &meter{Engine: s.open(t)}
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	r := &rig{tester: t, ctx: ctx, engine: engine, caps: s.caps}
+	r := &rig{tester: t, ctx: ctx, caps: s.caps, engine: &meter{}, open: s.open}
+	r.opening = queue.Opening{Queue: "tests", Settings: s.settings(t)}
+	l := r.opening.Settings.Limits()
+	l.Capacity, l.DeadLetters = capacity, 0
+	r.start()
 	defer r.close()
 	c.run(r)
-	if r.excused != "" {
-		t.Logf("nothing to test: %s", r.excused)
-		return
-	}
-	if got := int(engine.accepted.Load()); got < c.volume {
+	if got := int(r.engine.accepted.Load()); got < c.volume {
 		t.Errorf("the engine accepted %d tasks; this test is to move at least %d", got, c.volume)
 	}
 }

@@ -1,6 +1,7 @@
 package queuetest
 
 import (
+	"context"
 	"runtime"
 	"strings"
 	"testing"
@@ -10,32 +11,37 @@ import (
 	"github.com/plba/plba/queue/memory"
 )
 
-func openMemory(t testing.TB, capacity int) queue.Engine {
-	t.Helper()
-	engine, err := memory.Driver().Open(t.Context(), "tests", &memory.Settings{Capacity: capacity, DeadLetters: 20})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return engine
-}
-
-const memoryCapabilities = queue.InProcess | queue.Checkpointed
-
-// observe runs a suite in virtual time and gives what it found.
-func observe(t *testing.T, only string, open func() queue.Engine) *failureLog {
+// observe runs a suite in virtual time, over memory engines that are broken, and gives what it found.
+func observe(t *testing.T, only string, breakIt func(queue.Engine) queue.Engine) *failureLog {
 	t.Helper()
 	var log *failureLog
 	synctest.Test(t, func(t *testing.T) {
 		var r *recorder
 		r, log = newRecorder(t)
-		s := suite{caps: memoryCapabilities, only: only, open: func(runner) queue.Engine { return open() }}
-		s.run(r)
+		overMemory(only, breakIt).run(r)
 	})
 	return log
 }
 
+func overMemory(only string, breakIt func(queue.Engine) queue.Engine) *suite {
+	d := memory.Driver()
+	return &suite{
+		caps: d.Capabilities(), only: only,
+		settings: func(runner) queue.Settings { return d.Settings() },
+		open: func(ctx context.Context, o queue.Opening) (queue.Engine, error) {
+			e, err := d.Open(ctx, o)
+			if err != nil {
+				return nil, err
+			}
+			return breakIt(e), nil
+		},
+	}
+}
+
+func sound(e queue.Engine) queue.Engine { return e }
+
 func TestSuiteAcceptsASoundEngine(t *testing.T) {
-	log := observe(t, "", func() queue.Engine { return openMemory(t, 200) })
+	log := observe(t, "", sound)
 	if len(log.failures) > 0 {
 		t.Errorf("a sound engine fails: %s", strings.Join(log.failures, "\n"))
 	}
@@ -47,7 +53,7 @@ func TestSuiteAcceptsASoundEngine(t *testing.T) {
 func TestSuiteFindsBrokenEngines(t *testing.T) {
 	for _, b := range brokenEngines() {
 		t.Run(b.name, func(t *testing.T) {
-			log := observe(t, b.family, func() queue.Engine { return b.breakIt(openMemory(t, max(b.capacity, 200))) })
+			log := observe(t, b.family, b.breakIt)
 			if !log.failed(b.family + "/" + b.test) {
 				t.Errorf("the suite does not see in %s/%s that the engine %s; it found: %s",
 					b.family, b.test, b.name, strings.Join(log.failures, "\n"))
@@ -70,7 +76,7 @@ func TestEveryFamilyCanFail(t *testing.T) {
 }
 
 func TestSuiteNoticesThatNothingRan(t *testing.T) {
-	log := observe(t, "publish", func() queue.Engine {
+	log := observe(t, "publish", func(queue.Engine) queue.Engine {
 		runtime.Goexit() // as a skipped test does
 		return nil
 	})
@@ -82,22 +88,11 @@ func TestSuiteNoticesThatNothingRan(t *testing.T) {
 func TestSuiteNoticesMissingVolume(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, log := newRecorder(t)
-		s := suite{caps: memoryCapabilities, open: func(runner) queue.Engine { return openMemory(t, 200) }}
-		s.runTest(r.below("idle"), test{name: "idle", volume: 1, run: func(*rig) {}})
+		overMemory("", sound).runTest(r.below("idle"), test{name: "idle", volume: 1, run: func(*rig) {}})
 		if !log.failed("idle") {
 			t.Error("a test that moved no task passed, although it is to move one")
 		}
 	})
-}
-
-func TestUnboundedEngineIsExcused(t *testing.T) {
-	log := observe(t, "bounds", func() queue.Engine {
-		inner := openMemory(t, 5000)
-		return &bent{Engine: inner, stats: func(s queue.Stats) queue.Stats { s.Capacity = 0; return s }}
-	})
-	if len(log.failures) > 0 {
-		t.Errorf("an engine without a bound fails: %s", strings.Join(log.failures, "\n"))
-	}
 }
 
 func TestNamesAreUnique(t *testing.T) {

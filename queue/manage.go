@@ -1,0 +1,108 @@
+package queue
+
+import (
+	"context"
+	"sync"
+)
+
+// Stats counts the tasks by state.
+func (q *Queue[T]) Stats(ctx context.Context) (Stats, error) {
+	return manage(q, func(e Engine) (Stats, error) { return e.Stats(ctx) })
+}
+
+// Tasks lists tasks, those published last first, a page at a time and without their payloads.
+func (q *Queue[T]) Tasks(ctx context.Context, query Query) (Page, error) {
+	return manage(q, func(e Engine) (Page, error) { return e.Tasks(ctx, query) })
+}
+
+// Task is everything about one task; [ErrNotFound] when the queue does not have it (any more). [Queue.Show] renders its payload.
+func (q *Queue[T]) Task(ctx context.Context, id string) (Task, error) {
+	return manage(q, func(e Engine) (Task, error) { return e.Task(ctx, id) })
+}
+
+// Cancel ends a task: a waiting one at once, a running one as soon as its handler yields, in this process without delay, elsewhere with the next renewal
+// of its lease; see [Admin]. A cause of more than 4 KiB is cut.
+func (q *Queue[T]) Cancel(ctx context.Context, id, cause string) error {
+	_, err := manage(q, func(e Engine) (struct{}, error) { return struct{}{}, e.Cancel(ctx, id, storable(cause)) })
+	if err == nil {
+		q.cancels.tell(id)
+	}
+	return err
+}
+
+// OnCancel lets f be called after each successful [Queue.Cancel] in this process, with the task's ID, until remove is called. Workers use it to renew the
+// task's lease at once, which tells them whether it is theirs. f is called by whoever cancels and must not block.
+func (q *Queue[T]) OnCancel(f func(id string)) (remove func()) { return q.cancels.add(f) }
+
+// Requeue lets dead and cancelled tasks begin anew; see [Admin].
+func (q *Queue[T]) Requeue(ctx context.Context, sel Selection) (int, error) {
+	return manage(q, func(e Engine) (int, error) { return e.Requeue(ctx, sel) })
+}
+
+// RunNow makes tasks that wait for their time due; see [Admin].
+func (q *Queue[T]) RunNow(ctx context.Context, sel Selection) (int, error) {
+	return manage(q, func(e Engine) (int, error) { return e.RunNow(ctx, sel) })
+}
+
+// Purge forgets tasks; see [Admin].
+func (q *Queue[T]) Purge(ctx context.Context, sel Selection) (int, error) {
+	return manage(q, func(e Engine) (int, error) { return e.Purge(ctx, sel) })
+}
+
+// Pause stops handing out tasks until Resume, also over restarts on a durable engine; publishing goes on. Stats.Paused tells.
+func (q *Queue[T]) Pause(ctx context.Context) error {
+	_, err := manage(q, func(e Engine) (struct{}, error) { return struct{}{}, e.Pause(ctx) })
+	return err
+}
+
+// Resume ends a pause.
+func (q *Queue[T]) Resume(ctx context.Context) error {
+	_, err := manage(q, func(e Engine) (struct{}, error) { return struct{}{}, e.Resume(ctx) })
+	return err
+}
+
+// manage asks the engine and names the queue in its error.
+func manage[T, R any](q *Queue[T], ask func(Engine) (R, error)) (R, error) {
+	b, err := q.open()
+	if err != nil {
+		var zero R
+		return zero, err
+	}
+	r, err := ask(b.engine)
+	return r, named(q.name, err)
+}
+
+// listeners are told of every cancelled task. The zero value has none.
+type listeners struct {
+	mu   sync.Mutex
+	next int
+	all  map[int]func(id string)
+}
+
+func (l *listeners) add(f func(id string)) (remove func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.all == nil {
+		l.all = map[int]func(string){}
+	}
+	key := l.next
+	l.next++
+	l.all[key] = f
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.all, key)
+	}
+}
+
+func (l *listeners) tell(id string) {
+	l.mu.Lock()
+	all := make([]func(string), 0, len(l.all))
+	for _, f := range l.all {
+		all = append(all, f)
+	}
+	l.mu.Unlock()
+	for _, f := range all {
+		f(id)
+	}
+}
