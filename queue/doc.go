@@ -48,7 +48,7 @@
 //
 // A task is given up when it is to be dead (an answer says so, or its last counted attempt failed or expired) or an operator cancels it. If it keeps a
 // checkpoint under task.UndoPrefix then, it has effects that can be undone, and does not end: it becomes undoing, is due at once, and is handed out
-// like a ready task, with Info.Undo set and its attempts counted from 1 again. How such a lease ends:
+// like a ready task, with Info.Undo and Info.Cause set and its attempts counted from 1 again. How such a lease ends:
 //
 //	Done, Dropped        everything is undone: the task is dead or cancelled, as it was to be, and its checkpoints are deleted
 //	Retry                undoing again after a while; after the last attempt dead, with the checkpoints that are left

@@ -110,7 +110,8 @@ type Token struct {
 	Lease int64
 }
 
-// Lease is a task handed out for a while. Info.Undo says that it only compensates: the task was given up.
+// Lease is a task handed out for a while. Info.Undo says that it only compensates: the task was given up, and Info.Cause why: the error of its last
+// attempt, or the text of task.ErrCancelled.
 type Lease struct {
 	Token
 	Info    task.Info

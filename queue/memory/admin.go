@@ -168,8 +168,8 @@ func (e *engine) revive(t *entry) {
 	if name := t.record.Info.Unique; name != "" {
 		t.key = e.keys.claim(name, t.record.Info.ID, e.now)
 	}
-	t.failed, t.ended, t.endedAt = 0, 0, time.Time{}
-	t.record.Info.Attempt, t.record.Info.Undo = 0, false
+	t.failed, t.cause, t.ended, t.endedAt = 0, "", 0, time.Time{}
+	t.record.Info.Attempt, t.record.Info.Undo, t.record.Info.Cause = 0, false, ""
 	e.wait(t, ready, 0)
 }
 

@@ -97,6 +97,9 @@ func (e *engine) giveUp(t *entry, as state) {
 		e.conclude(t, dead)
 	case t.undoable():
 		t.endsAs, t.cancelling, t.failed = as, false, 0
+		if t.cause = task.ErrCancelled.Error(); as == dead {
+			t.cause = t.failures[len(t.failures)-1].Error
+		}
 		e.move(t, undoing)
 		e.wait(t, undoing, 0)
 	default:

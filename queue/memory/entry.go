@@ -40,6 +40,7 @@ type entry struct {
 	leased     bool
 	cancelling bool          // an operator wants it to end
 	endsAs     state         // of an undoing one
+	cause      string        // why it is undoing
 	place      place         // among the ready ones; its instant is when the task became due
 	lease      int64         // the fence: the number of the last claim
 	failed     int           // attempts used up

@@ -78,7 +78,8 @@ func (e *engine) hand(t *entry, l *queue.Lease, lease time.Duration) {
 	}
 	e.claims++
 	t.lease, t.leased = e.claims, true
-	t.record.Info.Attempt, t.record.Info.Undo = t.failed+1, t.state == undoing
+	i := &t.record.Info
+	i.Attempt, i.Undo, i.Cause = t.failed+1, t.state == undoing, t.cause
 	e.leases.push(t, place{at: e.in(lease), seq: uint64(t.lease)})
 	l.Token = queue.Token{ID: t.record.Info.ID, Lease: t.lease}
 	l.Info, l.Payload, l.Until = t.record.Info, t.record.Payload, lease
