@@ -38,12 +38,22 @@ type Slots interface {
 	OnSaturated(flush func()) (cancel func())
 }
 
-// Attacher is optional on a handler: its worker attaches it at every start and detaches it at every stop.
+// Attacher is optional on a handler: its worker attaches it at every start and detaches it at every stop. One handler may be attached several times at once, by
+// several workers or for several kinds of tasks.
 type Attacher interface {
-	// Attach prepares the handler for a worker's life; detach ends what Attach began.
+	// Attach prepares the handler for a worker's life, before the first task; its error fails the start. detach, which may be nil, ends what Attach began, after
+	// the last task; its context ends when the stop is forced. (The slots are the worker's. Those of the task at hand are in its context: SlotsFrom.)
 	Attach(Slots) (detach func(context.Context) error, err error)
-	// Compensates says that the handler undoes what it did when a task is given up.
+	// Compensates says that the handler undoes what it did when a task is given up: it gets leases with Info.Undo. Like NeedsCheckpoints it is asked at
+	// registration, and at any time after that.
 	Compensates() bool
-	// NeedsCheckpoints says that the queue must be able to keep checkpoints.
+	// NeedsCheckpoints says that the queue must be able to keep checkpoints. One that compensates always needs them.
 	NeedsCheckpoints() bool
+}
+
+// SlotsChecker is optional on an Attacher.
+type SlotsChecker interface {
+	// CheckSlots says why the handler cannot do its work with so many slots, or nil. It is asked at registration, with the concurrency that the code and the
+	// configuration say, and its error is a fault of registration. A change at run time is not asked about.
+	CheckSlots(size int) error
 }

@@ -31,6 +31,10 @@ type Scaler interface {
 //
 // The handler's answer is read by task.Classify. A panic or runtime.Goexit fails the attempt alone. On a forced stop a task whose handler
 // gave up goes back to the queue with the attempt not counted. The worker is a Scaler and a Pauser.
+//
+// A handler that is a task.Attacher is attached at every start, which fails with its error, and detached at every stop, after the last task; an error of that
+// is the worker's (Err, and the receipt of the stop). That its queue's engine cannot keep the checkpoints it needs, or that it can do nothing with so few slots
+// (task.SlotsChecker), is a fault at registration.
 func Consume[T any](name string, q *queue.Queue[T], h Handler[T], opts ...ConsumeOption) Worker {
 	c := &consumer[T]{life: newLife(name, "consume"), queue: q, handler: h}
 	c.opts = consumeOptions{concurrency: 1, lease: time.Minute}
@@ -42,6 +46,8 @@ func Consume[T any](name string, q *queue.Queue[T], h Handler[T], opts ...Consum
 	}
 	if err := faultOf(h); err != nil {
 		c.fault("%w", err)
+	} else if c.attachers = attachersOf(h); q != nil && c.attachers.NeedsCheckpoints() {
+		q.Require(queue.Checkpointed)
 	}
 	if c.opts.timeout < 0 {
 		c.fault("the timeout must not be negative, not %s", c.opts.timeout)
@@ -67,9 +73,10 @@ func isNil(h any) bool {
 
 type consumer[T any] struct {
 	*life
-	queue   *queue.Queue[T]
-	handler Handler[T]
-	opts    consumeOptions
+	queue     *queue.Queue[T]
+	handler   Handler[T]
+	attachers attachers // the parts of handler that are told of the worker's life
+	opts      consumeOptions
 
 	scaled atomic.Int64            // the concurrency set at run time; 0 while none is
 	crew   atomic.Pointer[crew[T]] // of the present or last life
@@ -87,6 +94,8 @@ func (c *consumer[T]) Equip(env Env) error {
 	}
 	if c.opts.concurrency < 1 {
 		c.fault("concurrency must be at least 1, not %d", c.opts.concurrency)
+	} else if err := c.attachers.CheckSlots(c.opts.concurrency); err != nil {
+		c.fault("concurrency %d: %w", c.opts.concurrency, err)
 	}
 	return c.life.Equip(env)
 }
@@ -140,23 +149,33 @@ func (c *consumer[T]) Status() Status {
 
 // man is the body: one slot waits for work, the others come and go with it.
 func (c *consumer[T]) man(r *run) error {
-	r.rest = c.begin(r).dismiss
+	k, err := c.begin(r)
+	if err != nil {
+		return err
+	}
+	r.rest = k.dismiss
 	return nil
 }
 
 // consume is the body for those who have more to do in the same life: it returns when the intake has ended and the slots are gone.
 func (c *consumer[T]) consume(r *run) error {
-	k := c.begin(r)
+	k, err := c.begin(r)
+	if err != nil {
+		return err
+	}
 	<-r.intake.Done()
 	return k.dismiss(r)
 }
 
-func (c *consumer[T]) begin(r *run) *crew[T] {
+func (c *consumer[T]) begin(r *run) (*crew[T], error) {
 	k := &crew[T]{c: c, r: r, slots: map[*slot[T]]struct{}{}}
+	if err := k.attach(); err != nil {
+		return nil, err
+	}
 	c.crew.Store(k)
 	r.ready()
 	k.arrange()
-	return k
+	return k, nil
 }
 
 // backoff of a queue that cannot be asked: 100 ms, doubled up to 10 s.

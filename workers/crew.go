@@ -2,6 +2,7 @@ package workers
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +22,8 @@ type crew[T any] struct {
 	c  *consumer[T]
 	r  *run
 	wg conc.WaitGroup
+
+	detach func(context.Context) error // of the handler; nil without one
 
 	mu       sync.Mutex
 	slots    map[*slot[T]]struct{}
@@ -45,7 +48,8 @@ func (k *crew[T]) arrange() {
 }
 
 // dismiss waits for the slots when the intake has ended.
-func (k *crew[T]) dismiss(*run) error {
+func (k *crew[T]) dismiss(*run) (err error) {
+	defer func() { err = errors.Join(err, k.leave()) }()
 	k.arrange() // once for the lock: whoever saw the intake open has begun his slot, so that the wait sees it
 	k.wg.Wait()
 	k.closeRenewal()

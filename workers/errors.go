@@ -24,6 +24,16 @@ func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
 // Stack is the stack of the goroutine at the place of the panic.
 func (e *PanicError) Stack() string { return string(e.stack) }
 
+// guarded calls foreign code and turns its panic into an error.
+func guarded(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = NewPanicError(v)
+		}
+	}()
+	return f()
+}
+
 // stackOf finds the stack in an error of this package, of a pipeline, or of anybody who offers one in the same way; "" without one.
 func stackOf(err error) string {
 	var s interface {

@@ -17,20 +17,26 @@ type Middleware[T any] func(next Handler[T]) Handler[T]
 //
 //	workers.Consume("mails", q, workers.Wrap(h, audit, limit), workers.Concurrency(3))
 //
-// A handler or middleware that is nil, and a middleware that returns nil, are faults that Consume reports.
+// A handler or middleware that is nil, and a middleware that returns nil, are faults that Consume reports. A handler that is a task.Attacher stays one, and so
+// does what a middleware made: the worker attaches each of them, the innermost first, so a middleware attaches nothing but itself.
 func Wrap[T any](h Handler[T], mw ...Middleware[T]) Handler[T] {
 	if isNil(h) {
 		return nil
 	}
+	if f, ok := h.(faulty[T]); ok {
+		return f
+	}
+	parts := attachersOf(h)
 	for i := len(mw) - 1; i >= 0; i-- {
 		if mw[i] == nil {
 			return faulty[T]{fmt.Errorf("middleware %d of %d is nil", i+1, len(mw))}
 		}
-		if h = mw[i](h); isNil(h) {
+		if h = mw[i](show(h, parts)); isNil(h) {
 			return faulty[T]{fmt.Errorf("middleware %d of %d returned no handler", i+1, len(mw))}
 		}
+		parts = with(parts, h)
 	}
-	return h
+	return show(h, parts)
 }
 
 // faulty is a handler that could not be made. It refuses every task, for those who do not look.

@@ -117,7 +117,7 @@ func (w *relay) publishDue(r *run) {
 		if w.policy == Skip && !awaitDue(r.intake, due) {
 			return
 		}
-		err := w.try(func() (err error) {
+		err := guarded(func() (err error) {
 			if w.policy == Skip {
 				_, err = w.publish(r.intake, Tick{At: due})
 				return err
@@ -184,16 +184,6 @@ func (w *relay) key(at time.Time) string { return w.name + "@" + at.UTC().Format
 func (w *relay) publish(ctx context.Context, t Tick) (existing bool, err error) {
 	receipt, err := w.opts.queue.TrySend(ctx, t, queue.At(t.At), queue.UniqueKey(w.key(t.At)), queue.UniqueFor(max(time.Until(t.At), 0)+keyFor))
 	return receipt.Existing, err
-}
-
-// try turns a panic of an engine into an error.
-func (w *relay) try(f func() error) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = NewPanicError(v)
-		}
-	}()
-	return f()
 }
 
 // handle makes one run.

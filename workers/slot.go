@@ -182,6 +182,9 @@ func (c *consumer[T]) call(ctx context.Context, d queue.Delivery[T], slots task.
 	if d.Err != nil {
 		return d.Err // the payload cannot be decoded; it is kept and retried
 	}
+	if d.Info.Undo && !c.attachers.Compensates() {
+		return errNoUndo("the handler of worker " + c.name)
+	}
 	defer func() {
 		if v := recover(); v != nil {
 			err = NewPanicError(v)
