@@ -17,7 +17,7 @@ import (
 type Queue[T any] struct {
 	name    string
 	spec    Spec[T]
-	more    Capabilities   // what users of the queue require besides the spec
+	more    []requirement  // what users of the queue require besides the spec
 	publish PublishFunc[T] // the middleware around publishing; nil without
 	bound   atomic.Pointer[binding]
 	cancels listeners
@@ -27,6 +27,12 @@ type Queue[T any] struct {
 type binding struct {
 	Binding
 	engine Engine
+}
+
+// requirement is what one user of a queue requires of its engine.
+type requirement struct {
+	by   string
+	what Capabilities
 }
 
 // Binding is what the runtime decides about a queue.
@@ -48,6 +54,8 @@ type Handle interface {
 	Order() Order
 	// Requires is what the engine must be able to do.
 	Requires() Capabilities
+	// RequiredBy names the users of the queue that require one of these; what the spec requires has no name.
+	RequiredBy(Capabilities) []string
 	// Bind opens the queue on the engine, in place of an earlier one.
 	Bind(Engine, Binding)
 	// Unbind takes the engine away and returns it; nil if there was none. Closing it is the caller's.
@@ -97,16 +105,30 @@ func (q *Queue[T]) Order() Order { return q.spec.Order }
 
 // Requires returns what the spec and the queue's users require of the engine.
 func (q *Queue[T]) Requires() Capabilities {
-	c := q.spec.Requires | q.more
+	c := q.spec.Requires
+	for _, r := range q.more {
+		c |= r.what
+	}
 	if q.spec.Group != nil || q.spec.Order == Strict {
 		c |= Grouped
 	}
 	return c
 }
 
-// Require adds to what the engine must be able to do. A worker that needs more than the spec says calls it while it is made, so before
-// the runtime chooses the engine; it is not safe for concurrent use.
-func (q *Queue[T]) Require(c Capabilities) { q.more |= c }
+// Require adds to what the engine must be able to do. by says who needs it, as the fault of an engine that lacks it will: `worker "charge"`. Who needs
+// more than the spec says calls it while it is made, so before the runtime chooses the engine; it is not safe for concurrent use.
+func (q *Queue[T]) Require(c Capabilities, by string) { q.more = append(q.more, requirement{by, c}) }
+
+// RequiredBy names those who called Require for one of these, in order.
+func (q *Queue[T]) RequiredBy(c Capabilities) []string {
+	var by []string
+	for _, r := range q.more {
+		if r.what&c != 0 {
+			by = append(by, r.by)
+		}
+	}
+	return by
+}
 
 // Bind opens the queue on an engine, in place of an earlier one; the runtime calls it.
 func (q *Queue[T]) Bind(e Engine, b Binding) {

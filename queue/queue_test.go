@@ -3,6 +3,7 @@ package queue_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -20,9 +21,17 @@ func TestFor(t *testing.T) {
 	if q.Name() != "mails-2.in_box" || q.Type() != reflect.TypeFor[mail]() || q.Requires() != queue.Durable|queue.Checkpointed {
 		t.Errorf("%s, %s, %s", q.Name(), q.Type(), q.Requires())
 	}
-	q.Require(queue.ClusterWide)
+	q.Require(queue.ClusterWide|queue.Durable, "worker a")
+	q.Require(queue.ClusterWide, "worker b")
 	if got := q.Requires(); got != queue.Durable|queue.Checkpointed|queue.ClusterWide {
-		t.Errorf("with what a worker requires: %s", got)
+		t.Errorf("with what workers require: %s", got)
+	}
+	for c, want := range map[queue.Capabilities]string{
+		queue.ClusterWide: "[worker a worker b]", queue.Durable: "[worker a]", queue.Checkpointed: "[]", queue.Checkpointed | queue.ClusterWide: "[worker a worker b]",
+	} {
+		if got := fmt.Sprint(q.RequiredBy(c)); got != want {
+			t.Errorf("%s is required by %s, want %s", c, got, want)
+		}
 	}
 }
 

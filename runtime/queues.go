@@ -40,7 +40,11 @@ func (a *App) bindQueue(b *boundQueue) error {
 		return err
 	}
 	if missing := b.driver.Capabilities().Missing(b.handle.Requires()); missing != 0 {
-		return a.fault(path+"/backend", fmt.Sprintf("queue %q needs an engine that is %s, which %s is not", b.handle.Name(), missing, backend),
+		by := ""
+		if users := b.handle.RequiredBy(missing); len(users) > 0 {
+			by = " (for " + strings.Join(users, ", ") + ")"
+		}
+		return a.fault(path+"/backend", fmt.Sprintf("queue %q needs an engine that is %s%s, which %s is not", b.handle.Name(), missing, by, backend),
 			"choose another backend for it")
 	}
 	return nil

@@ -47,7 +47,7 @@ func Consume[T any](name string, q *queue.Queue[T], h Handler[T], opts ...Consum
 	if err := faultOf(h); err != nil {
 		c.fault("%w", err)
 	} else if c.attachers = attachersOf(h); q != nil && c.attachers.NeedsCheckpoints() {
-		q.Require(queue.Checkpointed)
+		q.Require(queue.Checkpointed, fmt.Sprintf("the handler of worker %q", name))
 	}
 	if c.opts.timeout < 0 {
 		c.fault("the timeout must not be negative, not %s", c.opts.timeout)

@@ -74,7 +74,7 @@ func newRelay(name, expr string, t *timetable) *relay {
 		w.fault("unknown missed-run policy %d", w.policy)
 	}
 	if w.policy != Skip && t.opts.queue != nil {
-		t.opts.queue.Require(queue.Durable)
+		t.opts.queue.Require(queue.Durable, fmt.Sprintf("worker %q with its missed-run policy", name))
 	}
 	w.body = w.run
 	return w
