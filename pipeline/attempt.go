@@ -15,14 +15,20 @@ type run struct {
 	tracer trace.Tracer // nil when nothing records
 }
 
-// do runs the stage with everything that is around it:
+// do implements Stage: it runs the stage and counts the run.
+func (s *Step[In, Out]) do(at *cursor, r run, in *In, out *Out) error {
+	start := s.meter.begin()
+	err := s.perform(at, r, in, out)
+	s.meter.end(start, err)
+	return err
+}
+
+// perform runs the stage with everything that is around it:
 //
 //	span > middleware > fallback > retry > (breaker > rate > limit > timeout > panic guard > body)
 //
 // Each of the functions below is one or two of these layers and calls the next.
-func (s *Step[In, Out]) do(at *cursor, r run, in *In, out *Out) error {
-	start := s.meter.begin()
-	var err error
+func (s *Step[In, Out]) perform(at *cursor, r run, in *In, out *Out) (err error) {
 	n := 1
 	switch {
 	case r.tracer != nil:
@@ -32,12 +38,11 @@ func (s *Step[In, Out]) do(at *cursor, r run, in *In, out *Out) error {
 	default:
 		n, err = s.wrapped(at, r, in, out)
 	}
-	if err != nil {
-		*out = *new(Out)
-		err = located(at, n, err)
+	if err == nil {
+		return nil
 	}
-	s.meter.end(start, err)
-	return err
+	*out = *new(Out)
+	return located(at, n, err)
 }
 
 // traced puts a span around the stage. The span is ended in any case: also when the stage ends its goroutine, and

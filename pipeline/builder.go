@@ -100,6 +100,7 @@ func build[In, Out any](from plan) (*Pipeline[In, Out], error) {
 		p.names = append(p.names, name)
 		p.paths = append(p.paths, from.name+"/"+name)
 	}
+	p.counts = chained(p.stages)
 	p.step = newStep[In, Out](root, sub[In, Out]{p})
 	p.step.meter = p.meters.at(from.name)
 	p.frames.New = func() any { return newFrame[In, Out](p.stages) }

@@ -11,11 +11,11 @@ import (
 type Counters struct {
 	InFlight int64 `json:"in_flight"` // runs that are inside of the stage now
 	Done     int64 `json:"done"`      // runs that it gave an output
-	Failed   int64 `json:"failed"`    // runs that ended in it with an error: also those it was cancelled in, and snoozed ones
-	Dropped  int64 `json:"dropped"`   // runs, or elements, that ended in it without an error
+	Failed   int64 `json:"failed"`    // runs that ended in it with an error, be it only that they were snoozed or cancelled
+	Dropped  int64 `json:"dropped"`   // runs that ended in it without an error
 	Retried  int64 `json:"retried"`   // attempts after the first ones
-	Timed    int64 `json:"timed"`     // ended runs that were timed; all, unless the stage is quick
-	Nanos    int64 `json:"nanos"`     // time those took, in nanoseconds, with retries and the waits between them
+	Timed    int64 `json:"timed"`     // how many of the runs that ended were timed: all, unless the stage is quick
+	Nanos    int64 `json:"nanos"`     // how long these took together, in nanoseconds, with retries and waits
 }
 
 // Mean is how long a run of the stage takes on average; 0 before the first.
@@ -26,30 +26,44 @@ func (c Counters) Mean() time.Duration {
 	return time.Duration(c.Nanos / c.Timed)
 }
 
-// A stage is quick when its last timed run took less than this. Then one run in quickSample is timed: reading
-// the clock twice costs as much as such a stage itself.
+// A stage is quick when its last timed run took less than this. Then one run in quickSample is timed, because
+// reading the clock twice takes as long as such a stage itself.
 const (
 	quickRun    = 10 * time.Microsecond
 	quickSample = 64
 )
 
-// meter counts at one place. It fills a cache line, so that neighbours do not slow each other down.
+// meter counts at one place.
+//
+// An atomic addition is what counting costs, so a run that goes from one stage of a chain straight to the next is
+// counted once for leaving the one and entering the other: it came to the next.
 type meter struct {
-	begun, done, failed, dropped, retried, timed, nanos atomic.Int64
+	begun   atomic.Int64 // runs that entered, except those that came from the stage before
+	came    atomic.Int64 // runs that came from the stage before
+	done    atomic.Int64 // runs that left with an output, except those that came to the next stage
+	failed  atomic.Int64
+	dropped atomic.Int64
+	retried atomic.Int64
+	timed   atomic.Int64
+	nanos   atomic.Int64
 
 	quick atomic.Bool
+	next  *meter // of the next stage of the chain; nil for the last one and outside of chains
 }
 
-// begin counts a run in. The result goes to end; it is the zero time when the run is not timed.
-func (m *meter) begin() (start time.Time) {
-	if n := m.begun.Add(1); n%quickSample == 0 || !m.quick.Load() {
-		start = time.Now()
+// begin counts a run in. The result goes to end.
+func (m *meter) begin() (start instant) { return m.start(m.begun.Add(1)%quickSample == 0) }
+
+// start reads the clock if the run is to be timed, which sample says for quick stages; otherwise it gives 0.
+func (m *meter) start(sample bool) (start instant) {
+	if sample || !m.quick.Load() {
+		return now()
 	}
-	return start
+	return 0
 }
 
 // end counts a run out.
-func (m *meter) end(start time.Time, err error) {
+func (m *meter) end(start instant, err error) {
 	if err == nil {
 		m.done.Add(1)
 	} else if outcome, _ := task.Classify(err); outcome == task.Dropped {
@@ -57,23 +71,24 @@ func (m *meter) end(start time.Time, err error) {
 	} else {
 		m.failed.Add(1)
 	}
-	if !start.IsZero() {
-		m.time(time.Since(start))
-	}
-}
-
-func (m *meter) time(took time.Duration) {
-	m.timed.Add(1)
-	m.nanos.Add(int64(took))
-	if quick := took < quickRun; quick != m.quick.Load() {
-		m.quick.Store(quick)
+	if start != 0 {
+		m.time(start)
 	}
 }
 
 // lost counts a run out that never came back: it panicked past the stage or ended its goroutine.
 func (m *meter) lost() { m.failed.Add(1) }
 
-// read takes what has ended before what has begun, so that no count is ever negative.
+func (m *meter) time(start instant) {
+	took := int64(now() - start)
+	m.timed.Add(1)
+	m.nanos.Add(took)
+	if quick := took < int64(quickRun); quick != m.quick.Load() {
+		m.quick.Store(quick)
+	}
+}
+
+// read takes what has ended before what has begun, so that nothing is ever less than 0.
 func (m *meter) read() Counters {
 	c := Counters{
 		Done:    m.done.Load(),
@@ -83,9 +98,31 @@ func (m *meter) read() Counters {
 		Timed:   m.timed.Load(),
 		Nanos:   m.nanos.Load(),
 	}
-	c.InFlight = m.begun.Load() - c.Done - c.Failed - c.Dropped
+	if m.next != nil {
+		c.Done += m.next.came.Load()
+	}
+	c.InFlight = m.begun.Load() + m.came.Load() - c.Done - c.Failed - c.Dropped
 	return c
 }
+
+// chained gives the meters of stages that follow each other.
+func chained(stages []placed) []*meter {
+	all := make([]*meter, len(stages))
+	for i, s := range stages {
+		all[i] = s.count()
+		if i > 0 {
+			all[i-1].next = all[i]
+		}
+	}
+	return all
+}
+
+// instant is a time in nanoseconds since some moment before the first of them: never 0.
+type instant int64
+
+var past = time.Now().Add(-1)
+
+func now() instant { return instant(time.Since(past)) }
 
 // meters are those of one built pipeline, by the IDs of its graph.
 type meters map[string]*meter

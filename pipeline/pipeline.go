@@ -11,6 +11,7 @@ type Pipeline[In, Out any] struct {
 	plan   plan
 	step   *Step[In, Out] // the pipeline as a stage of another one
 	stages []placed
+	counts []*meter // of the stages
 	names  []string // of the stages, for a run inside of another pipeline's
 	paths  []string // "pipeline/stage", for a run of its own
 	meters meters   // of all stages, by the IDs of the graph
@@ -61,41 +62,54 @@ func (p *Pipeline[In, Out]) Handle(ctx context.Context, in In) error {
 	return err
 }
 
-// walk runs the stages one after the other. On an error the frame's output is zero: either the last stage
-// failed and zeroed it, or it never ran.
+// walk runs the stages one after the other and counts them. On an error the frame's output is zero: either the
+// last stage failed and zeroed it, or it never ran.
 //
 // One panic guard serves all stages. It also catches an error that panics when it is asked what it means (a nil
 // *T in an error, say).
 func (p *Pipeline[In, Out]) walk(ctx context.Context, r run, f *frame[In, Out], names []string) (err error) {
 	cursors := make([]cursor, len(p.stages))
 	var at *cursor
-	var inside placed // the stage that runs
+	var inside *meter // of the stage that runs
 	defer func() {
 		v := recover()
 		if inside != nil {
-			inside.count().lost()
+			inside.lost()
 		}
 		if v != nil {
 			f.out.zero()
 			err = located(at, 1, newPanicError(v))
 		}
 	}()
-	done := ctx.Done()
+	done, sample := ctx.Done(), false
 	for i, s := range p.stages {
 		at = &cursors[i]
 		at.Context, at.name = ctx, names[i]
-		select {
-		case <-done:
+		if done != nil && ctx.Err() != nil {
+			if inside != nil {
+				inside.done.Add(1)
+				inside = nil
+			}
 			return located(at, 0, interrupted(ctx))
-		default:
 		}
-		inside = s
-		err := s.exec(at, r, f.cells[i], f.cells[i+1])
-		inside = nil
-		if err != nil {
+		if inside == nil {
+			sample = p.counts[i].begun.Add(1)%quickSample == 0
+		} else {
+			p.counts[i].came.Add(1)
+		}
+		inside = p.counts[i]
+		start := inside.start(sample)
+		if err := s.exec(at, r, f.cells[i], f.cells[i+1]); err != nil {
+			inside.end(start, err)
+			inside = nil
 			return err
 		}
+		if start != 0 {
+			inside.time(start)
+		}
 	}
+	inside.done.Add(1)
+	inside = nil
 	return nil
 }
 
@@ -151,5 +165,6 @@ func (s sub[In, Out]) place(at site) body[In, Out] {
 	for _, stage := range s.p.stages {
 		c.stages = append(c.stages, stage.place(at))
 	}
+	c.counts = chained(c.stages)
 	return sub[In, Out]{&c}
 }

@@ -14,7 +14,7 @@ type Stage[In, Out any] interface {
 	// *StageError. A stage that Build would refuse does not run; its error says why.
 	Run(ctx context.Context, in In) (Out, error)
 
-	// do runs the stage at its place in a run. On an error out holds the zero value. It may panic: whoever calls
+	// do runs the stage at its place in a run, and counts it. On an error out holds the zero value. It may panic: whoever calls
 	// do or exec has a panic guard around it, and counts the stage's run as lost.
 	do(at *cursor, r run, in *In, out *Out) error
 }
@@ -34,7 +34,7 @@ type placed interface {
 	AnyStage
 	// cell makes a cell for the stage's output.
 	cell() cell
-	// exec is do between two cells of a frame.
+	// exec is do between two cells of a frame, without counting.
 	exec(at *cursor, r run, in, out cell) error
 }
 

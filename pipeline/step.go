@@ -204,5 +204,5 @@ func (s *Step[In, Out]) cell() cell { return new(value[Out]) }
 func (s *Step[In, Out]) count() *meter { return s.meter }
 
 func (s *Step[In, Out]) exec(at *cursor, r run, in, out cell) error {
-	return s.do(at, r, &in.(*value[In]).v, &out.(*value[Out]).v)
+	return s.perform(at, r, &in.(*value[In]).v, &out.(*value[Out]).v)
 }
