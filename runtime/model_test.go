@@ -2,128 +2,191 @@ package runtime_test
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"strconv"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
-	"time"
 
-	"github.com/plba/plba/config"
 	"github.com/plba/plba/health"
 	"github.com/plba/plba/runtime"
 	"github.com/plba/plba/workers"
 	"pgregory.net/rapid"
 )
 
-// The model of an application is what an operator has in mind: it is up or not, its channel is up or not, and parts fail when they are told to.
+// model is what an operator has in mind of the application: what is up, what he has stopped, what waits on the queue.
 type model struct {
 	up, channel bool
-	lives       int64 // of the steady worker
 	opens       int64 // of the resource
+	parts       map[string]*part
+	paused      bool
+	concurrency int
+	waiting     []string // the kinds of tasks that nobody takes at present
+	finished    int64    // tasks, ever
+	done, dead  int64    // tasks, since the start of the application
 }
 
-// world is the application under test and the switches of its parts.
-type world struct {
-	app                    *runtime.App
-	failOpen, failClose    atomic.Bool
-	failWorker, hangWorker atomic.Bool
-	crash                  chan struct{}
-	lives, opens, closes   atomic.Int64
-	channelUp              atomic.Bool
+// part is a worker in the model.
+type part struct {
+	held, gaveUp, ended bool
+	lives               int64
 }
 
-func newWorld(t testing.TB) *world {
-	w := &world{crash: make(chan struct{})}
-	w.app = assemble(t, func(r *runtime.Registry) {
-		r.Resource("store", func(context.Context) error {
-			if w.failOpen.Load() {
-				return errBoom
-			}
-			w.opens.Add(1)
-			return nil
-		}, func(context.Context) error {
-			w.closes.Add(1)
-			if w.failClose.Load() {
-				return errBoom
-			}
-			return nil
-		})
-		r.Worker(workers.Loop("steady", func(_ context.Context, s *workers.Session) error {
-			w.lives.Add(1)
-			s.Ready()
-			select {
-			case <-s.Stopping():
-				return nil
-			case <-w.crash:
-				return errBoom
-			}
-		}))
-		r.Worker(workers.Loop("critical", func(ctx context.Context, s *workers.Session) error {
-			switch {
-			case w.failWorker.Load():
-				return errBoom
-			case w.hangWorker.Load():
-				<-ctx.Done()
-				return ctx.Err()
-			}
-			s.Ready()
-			<-s.Stopping()
-			return nil
-		}), runtime.Critical())
-	}, (&switched{w}).option())
-	return w
+func newModel() *model {
+	return &model{parts: map[string]*part{steady: {}, vital: {}, consumer: {}}, concurrency: 1}
 }
 
-// switched is a control channel that remembers whether it is up.
-type switched struct{ w *world }
+func (m *model) runs(name string) bool {
+	p := m.parts[name]
+	return m.up && !p.held && !p.gaveUp && !p.ended
+}
 
-func (c *switched) Name() string { return "channel" }
+// live begins a life of a worker.
+func (m *model) live(name string) {
+	p := m.parts[name]
+	*p = part{lives: p.lives + 1}
+}
 
-func (c *switched) Start(context.Context, *runtime.App) error {
-	if c.w.channelUp.Load() {
-		return errors.New("started twice")
+func (m *model) start() {
+	if m.up {
+		return
 	}
-	c.w.channelUp.Store(true)
-	return nil
-}
-
-func (c *switched) Stop(context.Context) error {
-	if !c.w.channelUp.Load() {
-		return errors.New("stopped twice")
+	m.up, m.channel = true, true
+	m.opens++
+	m.done, m.dead = 0, 0
+	for name := range m.parts {
+		m.live(name)
 	}
-	c.w.channelUp.Store(false)
-	return nil
 }
 
-func (c *switched) option() runtime.Option {
-	return runtime.WithChannel(func(*config.Config) (runtime.Channel, error) { return c, nil })
+// stop gives how many tasks are lost with the queue.
+func (m *model) stop(keepChannel bool) (lost int) {
+	lost = len(m.waiting)
+	m.up, m.waiting = false, nil
+	m.channel = m.channel && keepChannel
+	return lost
 }
 
-// Any sequence of starts, stops and failures leaves the application as the model says.
+func (m *model) publish(kinds ...string) {
+	m.waiting = append(m.waiting, kinds...)
+	m.serve()
+}
+
+func (m *model) takes() bool { return m.runs(consumer) && !m.paused }
+
+func (m *model) serve() {
+	if !m.takes() {
+		return
+	}
+	for _, kind := range m.waiting {
+		if kind == refuses {
+			m.dead++
+		} else {
+			m.done++
+			m.finished++
+		}
+	}
+	m.waiting = nil
+}
+
+func (m *model) health() health.State {
+	state := health.StateOK
+	for name, p := range m.parts {
+		switch {
+		case p.gaveUp && name == vital:
+			return health.StateUnhealthy
+		case p.gaveUp || p.held:
+			state = health.StateDegraded
+		}
+	}
+	return state
+}
+
+// check compares the application with the model.
+func (m *model) check(rt *rapid.T, w *world) {
+	s, h := w.app.Status(), w.app.Health()
+	state := workers.Stopped
+	if m.up {
+		state = workers.Idle
+	}
+	ready := m.up && m.health() != health.StateUnhealthy
+	if s.State != state || s.Ready != ready || w.app.Ready() != ready {
+		rt.Fatalf("status %+v, want %s, ready %t", s, state, ready)
+	}
+	if m.up && h.State != m.health() {
+		rt.Fatalf("health %+v, want %s", h, m.health())
+	}
+	if open := w.opens.Load() - w.closes.Load(); w.channelUp.Load() != m.channel || w.opens.Load() != m.opens || (open == 1) != m.up || open < 0 {
+		rt.Fatalf("channel %t, opens %d, closes %d; want %+v", w.channelUp.Load(), w.opens.Load(), w.closes.Load(), *m)
+	}
+	for _, ws := range s.Workers {
+		if (ws.State == workers.Idle) != m.runs(ws.Name) || (ws.State == workers.Stopped) == m.runs(ws.Name) || ws.InFlight != 0 || ws.Abandoned != 0 {
+			rt.Fatalf("worker %+v, want %+v", ws, m.parts[ws.Name])
+		}
+		if l := w.loops[ws.Name]; l != nil && l.lives.Load() != m.parts[ws.Name].lives {
+			rt.Fatalf("%d lives of %s, want %d", l.lives.Load(), ws.Name, m.parts[ws.Name].lives)
+		}
+	}
+	m.checkQueue(rt, w)
+}
+
+func (m *model) checkQueue(rt *rapid.T, w *world) {
+	if c, _ := w.app.Worker(consumer); c.Paused != m.paused || c.Concurrency != m.concurrency {
+		rt.Fatalf("consumer %+v, want paused %t, concurrency %d", c, m.paused, m.concurrency)
+	}
+	if w.finished.Load() != m.finished || w.working.Load() != 0 {
+		rt.Fatalf("%d tasks finished, %d handlers still work; want %d and none", w.finished.Load(), w.working.Load(), m.finished)
+	}
+	st, err := w.app.QueueStats(context.Background(), "tasks")
+	if (err == nil) != m.up {
+		rt.Fatalf("stats: %v", err)
+	}
+	if err == nil && (st.Ready != int64(len(m.waiting)) || st.Completed != m.done || st.Dead != m.dead || st.Running+st.Retrying+st.Scheduled != 0) {
+		rt.Fatalf("queue %+v, want %d waiting, %d done, %d dead", st, len(m.waiting), m.done, m.dead)
+	}
+}
+
+// Any sequence of what operators do and of what goes wrong leaves the application as the model says, and every machine moves only as its table says.
 func TestApplicationFollowsItsModel(t *testing.T) {
-	const batch = 50 // rapid allows itself a day for its checks, and here the days pass quickly
+	const batch = 25 // rapid allows itself a day for its checks, and here the days pass quickly
 	set(t, "rapid.checks", strconv.Itoa(batch))
-	want := volume(batch, 10_000)
-	checks, steps := 0, 0
+	want := volume(300, 10_000)
+	checks, moves := 0, 0
+	counts := map[string]int{}
 	for checks < want && !t.Failed() {
 		before := checks
 		synctest.Test(t, func(t *testing.T) {
 			rapid.Check(struct{ testing.TB }{t}, func(rt *rapid.T) { // without T.Deadline, which a bubble does not have
 				checks++
-				w, m := newWorld(t), &model{}
-				defer func() { _, _ = w.app.Stop(context.Background()) }() // also on a failure, or the bubble could not end
-				rt.Repeat(actions(w, m, &steps))
+				a := &acts{w: newWorld(t), m: newModel(), counts: counts}
+				defer func() { _, _ = a.w.app.Stop(context.Background(), runtime.Force()) }() // also on a failure, or the bubble could not end
+				rt.Repeat(a.all())
+				n, err := a.w.obeyed()
+				if moves += n; err != nil {
+					rt.Fatal(err)
+				}
 			})
 		})
 		if checks-before < batch {
 			t.Fatalf("%d checks in a batch of %d", checks-before, batch)
 		}
 	}
-	if steps < 10*checks {
-		t.Errorf("only %d steps in %d checks", steps, checks)
+	expectVolume(t, checks, moves, counts)
+}
+
+// expectVolume keeps the test from growing hollow: each kind of event must have happened often enough.
+func expectVolume(t *testing.T, checks, moves int, counts map[string]int) {
+	t.Helper()
+	total := 0
+	for name, n := range counts {
+		total += n
+		if n < checks/10 {
+			t.Errorf("only %d × %q in %d sequences", n, name, checks)
+		}
 	}
+	if total < 20*checks || moves < 100*checks || len(counts) < 25 {
+		t.Errorf("only %d events of %d kinds and %d moves in %d sequences", total, len(counts), moves, checks)
+	}
+	t.Logf("%d sequences, %d events of %d kinds, %d moves: %v", checks, total, len(counts), moves, counts)
 }
 
 // set changes a flag of a library for the test.
@@ -134,131 +197,4 @@ func set(t *testing.T, name, value string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = flag.Set(name, before) })
-}
-
-func actions(w *world, m *model, steps *int) map[string]func(*rapid.T) {
-	step := func(f func(rt *rapid.T)) func(*rapid.T) {
-		return func(rt *rapid.T) {
-			*steps++
-			f(rt)
-			synctest.Wait()
-		}
-	}
-	started := func(rt *rapid.T, err error) {
-		if err != nil {
-			rt.Fatalf("Start: %v", err)
-		}
-		if !m.up {
-			m.up, m.channel = true, true
-			m.opens++
-			m.lives++
-		}
-	}
-	failed := func(rt *rapid.T, err error, opened, lived bool) {
-		if m.up {
-			started(rt, err)
-			return
-		}
-		var se *runtime.StartError
-		if !errors.As(err, &se) {
-			rt.Fatalf("Start: %v, want a *StartError", err)
-		}
-		if opened {
-			m.opens++
-		}
-		if lived {
-			m.lives++
-		}
-	}
-	return map[string]func(*rapid.T){
-		"start": step(func(rt *rapid.T) { started(rt, w.app.Start(context.Background())) }),
-		"start, resource fails": step(func(rt *rapid.T) {
-			w.failOpen.Store(true)
-			failed(rt, w.app.Start(context.Background()), false, false)
-			w.failOpen.Store(false)
-		}),
-		"start, critical worker fails": step(func(rt *rapid.T) {
-			w.failWorker.Store(true)
-			failed(rt, w.app.Start(context.Background()), true, true)
-			w.failWorker.Store(false)
-		}),
-		"start, critical worker hangs": step(func(rt *rapid.T) {
-			w.hangWorker.Store(true)
-			failed(rt, w.app.Start(context.Background()), true, true)
-			w.hangWorker.Store(false)
-		}),
-		"start, interrupted by stop": step(func(rt *rapid.T) {
-			w.hangWorker.Store(true)
-			before := *m
-			result := make(chan error)
-			go func() { result <- w.app.Start(context.Background()) }()
-			synctest.Wait()
-			rec, err := w.app.Stop(context.Background())
-			if err != nil {
-				rt.Fatalf("Stop: %v\n%s", err, rec)
-			}
-			failedOrNot := <-result
-			w.hangWorker.Store(false)
-			if before.up { // the start had nothing to do, the stop was a plain one
-				if failedOrNot != nil {
-					rt.Fatalf("Start: %v", failedOrNot)
-				}
-			} else {
-				failed(rt, failedOrNot, true, true)
-			}
-			m.up, m.channel = false, false
-		}),
-		"stop": step(func(rt *rapid.T) {
-			_, _ = w.app.Stop(context.Background())
-			m.up, m.channel = false, false
-		}),
-		"stop, keeping the channel": step(func(*rapid.T) {
-			_, _ = w.app.Stop(context.Background(), runtime.KeepChannels())
-			m.up = false
-		}),
-		"stop, forced": step(func(*rapid.T) {
-			_, _ = w.app.Stop(context.Background(), runtime.Force())
-			m.up, m.channel = false, false
-		}),
-		"stop, resource fails": step(func(rt *rapid.T) {
-			w.failClose.Store(true)
-			rec, err := w.app.Stop(context.Background())
-			w.failClose.Store(false)
-			if m.up && (!errors.Is(err, runtime.ErrNotClean) || len(rec.Faults) != 1) {
-				rt.Fatalf("Stop: %+v, %v", rec, err)
-			}
-			m.up, m.channel = false, false
-		}),
-		"crash": step(func(rt *rapid.T) {
-			if !m.up {
-				rt.Skip("nothing runs")
-			}
-			if s, _ := w.app.Worker("steady"); s.State == workers.Stopped {
-				rt.Skip("it has crashed too often or waits")
-			}
-			w.crash <- struct{}{}
-			synctest.Wait()
-			if h := w.app.Health(); h.State != health.StateDegraded {
-				rt.Fatalf("after a crash: %+v", h)
-			}
-			time.Sleep(2 * time.Minute) // the longest wait is a minute and a fifth
-			m.lives++
-		}),
-		"time": step(func(*rapid.T) { time.Sleep(time.Minute) }),
-		"": func(rt *rapid.T) {
-			s := w.app.Status()
-			if (s.State == workers.Idle) != m.up || (s.State == workers.Stopped) == m.up || s.Ready != m.up {
-				rt.Fatalf("status %+v, up: %t", s, m.up)
-			}
-			if w.channelUp.Load() != m.channel || w.opens.Load() != m.opens || w.lives.Load() != m.lives {
-				rt.Fatalf("channel %t, opens %d, lives %d; want %+v", w.channelUp.Load(), w.opens.Load(), w.lives.Load(), *m)
-			}
-			if open := w.opens.Load() - w.closes.Load(); (open == 1) != m.up || open < 0 {
-				rt.Fatalf("%d opens, %d closes, up: %t", w.opens.Load(), w.closes.Load(), m.up)
-			}
-			if h := w.app.Health(); m.up && h.State != health.StateOK {
-				rt.Fatalf("health %+v", h)
-			}
-		},
-	}
 }
