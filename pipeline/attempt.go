@@ -12,11 +12,18 @@ import (
 
 // run is what the stages of one run share.
 type run struct {
-	tracer trace.Tracer // nil when nothing records
+	tracer  trace.Tracer // nil when nothing records
+	journal *journal     // nil when no stage keeps its output
+	party   *party       // nil when there are no slots, or no batches
 }
 
-// do implements Stage: it runs the stage and counts the run.
+// do implements Stage: it runs the stage and counts the run. What the task has done already it does not do again.
 func (s *Step[In, Out]) do(at *cursor, r run, in *In, out *Out) error {
+	if s.keep != nil {
+		if found, err := s.restore(at, r, out); found || err != nil {
+			return err
+		}
+	}
 	start := s.meter.begin()
 	err := s.perform(at, r, in, out)
 	s.meter.end(start, err)
@@ -25,10 +32,18 @@ func (s *Step[In, Out]) do(at *cursor, r run, in *In, out *Out) error {
 
 // perform runs the stage with everything that is around it:
 //
-//	span > middleware > fallback > retry > (breaker > rate > limit > timeout > panic guard > body)
+//	kept > span > middleware > fallback > retry > (breaker > rate > limit > timeout > panic guard > body)
 //
 // Each of the functions below is one or two of these layers and calls the next.
-func (s *Step[In, Out]) perform(at *cursor, r run, in *In, out *Out) (err error) {
+func (s *Step[In, Out]) perform(at *cursor, r run, in *In, out *Out) error {
+	if s.keep == nil {
+		return s.spanned(at, r, in, out)
+	}
+	return s.kept(at, r, in, out)
+}
+
+// spanned puts a span around the stage when something records.
+func (s *Step[In, Out]) spanned(at *cursor, r run, in *In, out *Out) (err error) {
 	n := 1
 	switch {
 	case r.tracer != nil:
@@ -90,6 +105,11 @@ func (s *Step[In, Out]) answered(ctx context.Context, r run, in *In, out *Out) (
 	}
 	if r.tracer != nil {
 		recordFallback(ctx, err)
+	}
+	if s.fallback.scope {
+		if failed := r.undoScope(ctx, err); failed != nil {
+			return n, failed
+		}
 	}
 	return n, s.fallback.run(ctx, in, out, err)
 }

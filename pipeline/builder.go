@@ -102,6 +102,7 @@ func build[In, Out any](from plan) (*Pipeline[In, Out], error) {
 	}
 	p.counts = chained(p.stages)
 	p.step = newStep[In, Out](root, sub[In, Out]{p})
+	p.whole = wholeOf(root)
 	p.step.meter = p.meters.at(from.name)
 	p.frames.New = func() any { return newFrame[In, Out](p.stages) }
 	return p, nil

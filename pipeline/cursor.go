@@ -2,6 +2,8 @@ package pipeline
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -73,17 +75,43 @@ func pathIn(ctx context.Context, name string) string {
 }
 
 // unsafeInPath are the characters that a path uses itself.
-var unsafeInPath = strings.NewReplacer("%", "%25", "/", "%2F", "#", "%23")
+var unsafeInPath = strings.NewReplacer("%", "%25", "/", "%2F", "#", "%23", "\x00", "%00")
 
 // elementKeys names elements by key. No two get the same name: the second "a" becomes "a#2". An empty key
 // counts as a repeated one.
 type elementKeys map[string]int
 
-func (k elementKeys) name(key string) string {
-	key = unsafeInPath.Replace(key)
+func (k elementKeys) name(key string) (name string, unique bool) {
+	key = unsafeInPath.Replace(strings.ToValidUTF8(key, "\uFFFD"))
 	k[key]++
 	if n := k[key]; n > 1 || key == "" {
-		return key + "#" + strconv.Itoa(n)
+		return key + "#" + strconv.Itoa(n), false
 	}
-	return key
+	return key, true
+}
+
+// ErrRepeatedKey says that two elements of a fan-out have the same key, or one has none, although something is
+// kept under it.
+var ErrRepeatedKey = errors.New("elements of which something is kept (Checkpoint, Compensate) need a key of their own")
+
+func repeatedKey(index int, name string) error {
+	key, _, _ := strings.Cut(name, "#")
+	return task.Permanent(fmt.Errorf("%w: element %d has the key %q, as another one has, or none", ErrRepeatedKey, index, key))
+}
+
+// place is a place in a run whose path is known.
+type place struct {
+	context.Context
+	path string
+}
+
+// Path implements task.Cursor.
+func (p *place) Path() string { return p.path }
+
+// Value implements context.Context.
+func (p *place) Value(key any) any {
+	if task.IsCursorKey(key) {
+		return p
+	}
+	return p.Context.Value(key)
 }

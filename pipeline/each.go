@@ -36,6 +36,7 @@ type EachStep[A, B any] struct {
 type each[A, B any] struct {
 	eachSettings
 	name  string // of the element's stage
+	once  bool   // every key may come once only, because something is kept under it
 	stage Stage[A, B]
 	key   func(A) string // nil: elements are named by their index
 }
@@ -65,7 +66,7 @@ func Each[A, B any](name string, s Stage[A, B], options ...EachOption) *EachStep
 		n.settings = append(n.settings, setting{"errors", "collected"})
 	}
 	if child := nodeOf(s); child != nil {
-		b.name = child.name
+		b.name, b.once = child.name, len(keptStages(child)) > 0
 		n.children = []*node{child}
 	} else {
 		n.faults = append(n.faults, "the stage for its elements is nil")
@@ -75,7 +76,8 @@ func Each[A, B any](name string, s Stage[A, B], options ...EachOption) *EachStep
 
 // KeyedBy names elements by a key of their own instead of their index, so that paths and idempotency keys
 // follow an element when the others change. The key should be unique: repeated keys get "#2", "#3" … in input
-// order. key must be pure.
+// order. Where something is kept of the elements (Checkpoint, Compensate) a repeated key is an error, ErrRepeatedKey.
+// key must be pure.
 func (e *EachStep[A, B]) KeyedBy(key func(A) string) *EachStep[A, B] {
 	b := *e.each
 	b.key = key
@@ -83,6 +85,7 @@ func (e *EachStep[A, B]) KeyedBy(key func(A) string) *EachStep[A, B] {
 	if key == nil {
 		n.faults = append(n.faults[:len(n.faults):len(n.faults)], "the function given to KeyedBy is nil")
 	}
+	n.keyed = true
 	n.settings = append(n.settings[:len(n.settings):len(n.settings)], setting{"elements", "keyed"})
 	step := *e.Step
 	step.n, step.body = &n, &b

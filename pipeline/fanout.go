@@ -54,6 +54,8 @@ type fan[A, B any] struct {
 	next    atomic.Int64 // the element that nobody has taken yet
 	workers conc.WaitGroup
 
+	branches *branches
+
 	mu     sync.Mutex
 	failed []failedElement // in the order of failing
 }
@@ -76,10 +78,14 @@ func fanOut[A, B any](ctx context.Context, r run, b *each[A, B], in []A) ([]B, e
 	if len(in) == 0 {
 		return []B{}, nil
 	}
-	f := newFan(ctx, r, b, in)
+	f, err := newFan(ctx, r, b, in)
+	if err != nil {
+		return nil, err
+	}
 	defer f.cancel(nil)
-	work := f.work
-	for range min(b.atOnce, len(in)) {
+	work, n := f.work, min(b.atOnce, len(in))
+	f.branches = r.party.fork(n)
+	for range n {
 		f.workers.Go(work)
 	}
 	f.workers.Wait()
@@ -89,7 +95,7 @@ func fanOut[A, B any](ctx context.Context, r run, b *each[A, B], in []A) ([]B, e
 	return f.results(), nil
 }
 
-func newFan[A, B any](ctx context.Context, r run, b *each[A, B], in []A) *fan[A, B] {
+func newFan[A, B any](ctx context.Context, r run, b *each[A, B], in []A) (*fan[A, B], error) {
 	f := &fan[A, B]{
 		each: b, run: r, in: in,
 		out:     make([]B, len(in)),
@@ -100,7 +106,11 @@ func newFan[A, B any](ctx context.Context, r run, b *each[A, B], in []A) *fan[A,
 	if b.key != nil { // the author's function may panic: before there is anything to cancel
 		keys := elementKeys{}
 		for i := range in {
-			f.places[i].key = keys.name(b.key(in[i]))
+			name, unique := keys.name(b.key(in[i]))
+			if b.once && !unique {
+				return nil, repeatedKey(i, name)
+			}
+			f.places[i].key = name
 		}
 	}
 	f.ctx, f.cancel = context.WithCancelCause(ctx)
@@ -108,7 +118,7 @@ func newFan[A, B any](ctx context.Context, r run, b *each[A, B], in []A) *fan[A,
 		f.places[i].Context, f.places[i].index = f.ctx, i
 		f.cursors[i] = cursor{&f.places[i], b.name}
 	}
-	return f
+	return f, nil
 }
 
 // work runs elements until none is left or the run is cancelled. When an element panics or
@@ -117,6 +127,7 @@ func (f *fan[A, B]) work() {
 	i, returned := 0, false
 	defer func() {
 		if returned {
+			f.branches.join()
 			return
 		}
 		err := ErrGoexit

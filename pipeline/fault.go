@@ -152,6 +152,9 @@ func allFaults(n *node) (faults []string) {
 	for _, f := range n.faults {
 		faults = append(faults, fmt.Sprintf("%q: %s", n.name, f))
 	}
+	for _, k := range keptOfUnnamed(n) {
+		faults = append(faults, fmt.Sprintf("%q: what is kept of %q (Checkpoint, Compensate) would be mixed up between elements named by their index: add .KeyedBy(...)", n.name, k))
+	}
 	if n.kind == kindPipeline {
 		return faults
 	}

@@ -14,6 +14,8 @@ const (
 	kindSink     = "sink"
 	kindEach     = "each"
 	kindPipeline = "pipeline"
+	kindBatch    = "batch"
+	kindUndo     = "undo"
 )
 
 // node is what is known about a stage before it runs: for Build, for the graph, for spans. It is not changed
@@ -22,10 +24,14 @@ type node struct {
 	name, kind  string
 	description string
 	in, out     reflect.Type
-	settings    []setting // of the combinator and the policies, in the order they are shown
-	children    []*node   // they follow each other
-	at          string    // file:line of the Stage call; "" for stages inside of combinators
-	faults      []string  // what the author gave wrongly
+	settings    []setting     // of the combinator and the policies, in the order they are shown
+	children    []*node       // they follow each other
+	at          string        // file:line of the Stage call; "" for stages inside of combinators
+	faults      []string      // what the author gave wrongly
+	keyed       bool          // the elements of the fan-out have names of their own
+	keeps       bool          // the output is kept with the task
+	undo        *compensation // what the stage did can be undone
+	batch       int           // size of the batches it gathers; 0: none
 }
 
 // described is a copy with that description.

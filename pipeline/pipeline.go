@@ -9,6 +9,7 @@ import (
 // Build.
 type Pipeline[In, Out any] struct {
 	plan   plan
+	whole  whole
 	step   *Step[In, Out] // the pipeline as a stage of another one
 	stages []placed
 	counts []*meter // of the stages
@@ -38,7 +39,18 @@ func (p *Pipeline[In, Out]) Counters() map[string]Counters {
 // Run walks in through all stages in the caller's goroutine and gives the last one's output. Every error is a
 // *StageError; a dropped value is one too, task.Classify tells it apart. Called from inside of a stage's
 // function with that stage's context, the run is a nested one: its paths and spans continue that stage's.
-func (p *Pipeline[In, Out]) Run(ctx context.Context, in In) (Out, error) {
+func (p *Pipeline[In, Out]) Run(ctx context.Context, in In) (out Out, err error) {
+	if p.whole.plain() {
+		return p.once(ctx, run{tracer: tracerOf(ctx)}, in)
+	}
+	err = p.whole.run(ctx, func(r run) error {
+		out, err = p.once(ctx, r, in)
+		return err
+	})
+	return out, err
+}
+
+func (p *Pipeline[In, Out]) once(ctx context.Context, r run, in In) (Out, error) {
 	count, start, returned := p.step.meter, p.step.meter.begin(), false
 	defer func() {
 		if !returned {
@@ -47,7 +59,7 @@ func (p *Pipeline[In, Out]) Run(ctx context.Context, in In) (Out, error) {
 	}()
 	f := p.frames.Get().(*frame[In, Out])
 	f.in.v = in
-	err := p.walk(ctx, run{tracerOf(ctx)}, f, p.paths)
+	err := p.walk(ctx, r, f, p.paths)
 	out := f.out.v
 	p.release(f)
 	returned = true
@@ -81,8 +93,14 @@ func (p *Pipeline[In, Out]) walk(ctx context.Context, r run, f *frame[In, Out], 
 			err = located(at, 1, newPanicError(v))
 		}
 	}()
+	first := 0
+	if r.journal != nil {
+		if first, err = p.resume(ctx, r, f, names); err != nil {
+			return err
+		}
+	}
 	done, sample := ctx.Done(), false
-	for i, s := range p.stages {
+	for i := first; i < len(p.stages); i++ {
 		at = &cursors[i]
 		at.Context, at.name = ctx, names[i]
 		if done != nil && ctx.Err() != nil {
@@ -99,7 +117,7 @@ func (p *Pipeline[In, Out]) walk(ctx context.Context, r run, f *frame[In, Out], 
 		}
 		inside = p.counts[i]
 		start := inside.start(sample)
-		if err := s.exec(at, r, f.cells[i], f.cells[i+1]); err != nil {
+		if err := p.stages[i].exec(at, r, f.cells[i], f.cells[i+1]); err != nil {
 			inside.end(start, err)
 			inside = nil
 			return err
@@ -108,8 +126,10 @@ func (p *Pipeline[In, Out]) walk(ctx context.Context, r run, f *frame[In, Out], 
 			inside.time(start)
 		}
 	}
-	inside.done.Add(1)
-	inside = nil
+	if inside != nil { // nil: the last stage was not to run again
+		inside.done.Add(1)
+		inside = nil
+	}
 	return nil
 }
 

@@ -36,6 +36,8 @@ type placed interface {
 	cell() cell
 	// exec is do between two cells of a frame, without counting.
 	exec(at *cursor, r run, in, out cell) error
+	// resume fills the cell with the stage's output from an earlier run of the task, if it was kept.
+	resume(at *cursor, r run, out cell) (found bool, err error)
 }
 
 // body is what a stage does, without policies, guards and spans.

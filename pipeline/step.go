@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -23,11 +24,13 @@ type Step[In, Out any] struct {
 	policies policies
 	fallback *fallback[In, Out]
 	show     *show[In, Out]
-	bare     bool // nothing is around the body but a panic guard
+	keep     *keeping[In, Out] // nil: nothing is kept of the stage
+	bare     bool              // nothing is around the body but a panic guard
 }
 
 type fallback[In, Out any] struct {
-	give func(context.Context, In, error) (Out, error)
+	give  func(context.Context, In, error) (Out, error)
+	scope bool // what stages inside did is undone before
 }
 
 type show[In, Out any] struct {
@@ -110,11 +113,11 @@ func (s *Step[In, Out]) Breaker(failures int, pause time.Duration, options ...Br
 
 // Fallback lets give provide the output when the stage has failed for good: its attempts are used up, its error
 // is not retried, it panicked, or its breaker is open. give gets the stage's error; its own error, if any, is the
-// stage's then. It is not asked when the value was dropped or snoozed, nor when the run is cancelled. Its context
+// stage's then. What stages inside did is undone before, if it can be (Compensate). It is not asked when the value was dropped or snoozed, nor when the run is cancelled. Its context
 // is that of the whole stage, without the Timeout of an attempt.
 func (s *Step[In, Out]) Fallback(give func(ctx context.Context, in In, err error) (Out, error)) *Step[In, Out] {
 	c := s.covered()
-	c.fallback = &fallback[In, Out]{give}
+	c.fallback = &fallback[In, Out]{give, undoable(s.n)}
 	return c
 }
 
@@ -147,6 +150,15 @@ func (s *Step[In, Out]) Run(ctx context.Context, in In) (out Out, err error) {
 	if faults := allFaults(s.node()); len(faults) > 0 {
 		return out, errors.New("pipeline: this stage cannot run: " + strings.Join(faults, "; "))
 	}
+	w := wholeOf(s.node())
+	err = w.run(ctx, func(r run) error {
+		out, err = s.alone(ctx, r, in)
+		return err
+	})
+	return out, err
+}
+
+func (s *Step[In, Out]) alone(ctx context.Context, r run, in In) (out Out, err error) {
 	at := &cursor{ctx, s.n.name}
 	guarded := true
 	defer func() {
@@ -161,7 +173,7 @@ func (s *Step[In, Out]) Run(ctx context.Context, in In) (out Out, err error) {
 		guarded = false
 		return out, located(at, 0, interrupted(ctx))
 	}
-	err = s.do(at, run{tracerOf(ctx)}, &in, &out)
+	err = s.do(at, r, &in, &out)
 	guarded = false
 	return out, err
 }
@@ -182,6 +194,12 @@ func (s *Step[In, Out]) node() *node {
 	}
 	n.settings = append(n.settings, s.policies.settings()...)
 	n.faults = append(n.faults, s.policies.faults()...)
+	if l := s.policies.limit; l != nil && l.n < n.batch {
+		n.faults = append(n.faults, fmt.Sprintf("Limit(%d) lets no more than that into a batch of %d: it would never be full", l.n, n.batch))
+	}
+	if s.keep != nil {
+		s.keep.describe(&n, s.compensation())
+	}
 	if s.show != nil && s.show.attributes == nil {
 		n.faults = append(n.faults, "the function given to Trace is nil")
 	}
