@@ -41,6 +41,8 @@ var rooms = []room{
 	{name: "queue/memory", mayImport: []string{"fsm", "task", "queue"}},
 	{name: "queue/queuetest", mayImport: []string{"fsm", "task", "queue"}},
 	{name: "pipeline", mayImport: []string{"task", "task/encodable"}},
+	{name: "pipeline/pipelinevet"},
+	{name: "cmd/pipelinevet", mayImport: []string{"pipeline/pipelinevet"}},
 	{name: "workers", mayImport: []string{"task", "fsm", "queue", "tracing", "health"}},
 	{name: "runtime", mayImport: append([]string{"workers"}, below...)},
 	{name: "control", mayImport: append([]string{"workers", "runtime", "openapi", "pipeline"}, below...)},
@@ -59,6 +61,7 @@ var keepers = map[string][]string{
 	"github.com/robfig/cron":        {"workers"},
 	"github.com/danielgtaylor/huma": {"control"},
 	"go.opentelemetry.io/otel/sdk":  {"tracing"},
+	"golang.org/x/tools":            {"pipeline/pipelinevet", "cmd/pipelinevet"},
 	"modernc.org/sqlite":            {"examples/..."},
 }
 

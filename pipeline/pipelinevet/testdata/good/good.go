@@ -1,0 +1,261 @@
+// Package good holds pipelines that can be built, and others of which nothing is certain.
+package good
+
+import (
+	"context"
+
+	"github.com/plba/plba/pipeline"
+)
+
+type (
+	item  struct{ name string }
+	order struct{ items []item }
+
+	aliased    = []item
+	box[T any] struct{ v T }
+)
+
+func to[In, Out any](name string) *pipeline.Step[In, Out] {
+	return pipeline.Pure(name, func(In) (out Out) { return out })
+}
+
+func maybe[T any](s T) T { return s }
+
+// hiding is a stage by what it embeds; its own Run is not what Build sees.
+type hiding struct {
+	*pipeline.Step[item, order]
+}
+
+func (hiding) Run(context.Context, string) (int, error) { return 0, nil }
+
+// mixed has Run from one stage, and is one by another.
+type mixed struct {
+	pipeline.AnyStage
+	inner
+}
+
+type inner struct{ *pipeline.Step[int, string] }
+
+// Builds can all be built.
+var Builds = map[string]func() error{
+	"chain": func() error {
+		_, err := pipeline.New[item, pipeline.Done]("p").
+			Stage(pipeline.Map("a", func(context.Context, item) ([]item, error) { return nil, nil }).Retry(2)).
+			Stage(pipeline.Each("each", to[item, order]("a")).KeyedBy(func(i item) string { return i.name })).
+			Stage(pipeline.Sink("b", func(context.Context, []order) error { return nil })).
+			Build()
+		return err
+	},
+	"aliases": func() error {
+		_, err := pipeline.New[aliased, []byte]("p").
+			Stage(to[[]item, interface{}]("a")).
+			Stage(to[any, []uint8]("b")).
+			Build()
+		return err
+	},
+	"own Run": func() error {
+		_, err := pipeline.New[item, order]("p").Stage(hiding{to[item, order]("a")}).Build()
+		return err
+	},
+	"mixed": func() error {
+		_, err := pipeline.New[item, order]("p").Stage(mixed{to[item, order]("a"), inner{to[int, string]("b")}}).Build()
+		return err
+	},
+	"any stage": func() error {
+		var s pipeline.AnyStage = to[item, order]("a")
+		_, err := pipeline.New[item, order]("p").Stage(s).Build()
+		return err
+	},
+	"type parameters": func() error { return generic[int, int, item](to[int, int]("s")) },
+	"variable captured before": func() error {
+		var b *pipeline.Builder[item, order]
+		add := func() *pipeline.Step[int, order] {
+			b.Stage(to[string, int]("between"))
+			return to[int, order]("b")
+		}
+		b = pipeline.New[item, order]("p").Stage(to[item, string]("a"))
+		b.Stage(add())
+		_, err := b.Build()
+		return err
+	},
+	"added by a function": func() error {
+		b := pipeline.New[item, order]("p").Stage(to[item, string]("a"))
+		_, err := b.Stage(between(b)).Build()
+		return err
+	},
+	"added on the way": func() error {
+		b := pipeline.New[item, order]("p")
+		keep := []*pipeline.Builder[item, order]{b}
+		add := func() pipeline.Stage[int, order] {
+			keep[0].Stage(to[string, int]("between"))
+			return to[int, order]("b")
+		}
+		_, err := b.Stage(to[item, string]("a")).Stage(add()).Build()
+		return err
+	},
+	"named result": func() error {
+		_, err := named().Stage(to[string, order]("b")).Build()
+		return err
+	},
+	"by address": func() error {
+		b := pipeline.New[item, order]("p").Stage(to[item, string]("a"))
+		other := pipeline.New[item, order]("q")
+		swap(&b, &other)
+		_, err := b.Stage(to[item, order]("c")).Build()
+		return err
+	},
+	"deferred": func() error {
+		b := pipeline.New[item, order]("p").Stage(to[item, string]("a"))
+		func() {
+			defer b.Stage(to[int, order]("c"))
+			b.Stage(to[string, int]("b"))
+		}()
+		_, err := b.Build()
+		return err
+	},
+	"deferred here": func() (err error) {
+		b := pipeline.New[item, order]("p")
+		b.Stage(to[item, order]("a"))
+		defer b.Stage(to[int, string]("c"))
+		_, err = b.Build()
+		return err
+	},
+	"goto": func() error {
+		b, n := pipeline.New[item, item]("p").Stage(to[item, int]("a")), 0
+		goto second
+	first:
+		b.Stage(to[string, item]("c"))
+		goto end
+	second:
+		b.Stage(to[int, string]("b"))
+		n++
+		goto first
+	end:
+		_, err := b.Build()
+		return err
+	},
+	"left in the middle": func() error {
+		b, skip := pipeline.New[item, item]("p"), maybe(true)
+	choice:
+		switch {
+		default:
+			if skip {
+				break choice
+			}
+			b.Stage(to[item, string]("a"))
+		}
+		_, err := b.Stage(to[item, item]("b")).Build()
+		return err
+	},
+	"falling through": func() error {
+		b := pipeline.New[item, item]("p")
+		switch maybe(1) {
+		case 1:
+			b.Stage(to[item, string]("a"))
+			fallthrough
+		case 2:
+			b.Stage(to[string, item]("b"))
+		}
+		_, err := b.Build()
+		return err
+	},
+	"second round": func() error {
+		b := pipeline.New[item, string]("p")
+		for i, s := range []pipeline.AnyStage{to[item, item]("a"), to[item, item]("b")} {
+			if i == 1 {
+				b.Stage(to[item, item]("c"))
+			}
+			b.Stage(s)
+		}
+		_, err := b.Stage(to[item, string]("d")).Build()
+		return err
+	},
+	"or another": func() error {
+		b := pipeline.New[item, item]("p").Stage(to[item, item]("a"))
+		if maybe(true) {
+			b = pipeline.New[item, item]("q")
+		}
+		_, err := b.Stage(to[item, item]("a")).Build()
+		return err
+	},
+	"set in branches": func() error {
+		var b *pipeline.Builder[item, item]
+		if maybe(true) {
+			b = pipeline.New[item, item]("p").Stage(to[item, item]("a"))
+		} else {
+			b = pipeline.New[item, item]("q")
+		}
+		_, err := b.Build()
+		return err
+	},
+	"another each time": func() error {
+		b := pipeline.New[item, item]("p").Stage(to[item, item]("a"))
+		var err error
+		for range 2 {
+			if _, err = b.Build(); err != nil {
+				return err
+			}
+			b = pipeline.New[item, item]("q")
+			b.Stage(to[item, item]("a"))
+		}
+		return err
+	},
+	"name set twice": func() error {
+		s := to[item, item]("a")
+		b := pipeline.New[item, item]("p").Stage(s)
+		s = to[item, item]("b")
+		_, err := b.Stage(s).Build()
+		return err
+	},
+	"half evaluated": func() error {
+		b := pipeline.New[item, item]("p").Stage(to[item, item]("a"))
+		_ = maybe(false) && b.Stage(to[item, int]("b")) != nil
+		_, err := b.Build()
+		return err
+	},
+	"built before": func() error {
+		b := pipeline.New[item, item]("p").Stage(to[item, item]("a"))
+		p := b.MustBuild()
+		b.Stage(to[item, item]("b"))
+		_, err := pipeline.New[item, item]("q").Stage(p).Stage(to[item, item]("a")).Build()
+		return err
+	},
+}
+
+func generic[T, U any, V any](s *pipeline.Step[T, U]) error {
+	_, err := pipeline.New[T, box[[]U]]("p").
+		Stage(s).
+		Stage(to[T, struct{ f func(T) V }]("a")).
+		Stage(to[struct{ f func(U) item }, []V]("b")).
+		Stage(to[[]item, box[[]T]]("c")).
+		Build()
+	return err
+}
+
+func between(b *pipeline.Builder[item, order]) *pipeline.Step[int, order] {
+	b.Stage(to[string, int]("between"))
+	return to[int, order]("b")
+}
+
+func named() (b *pipeline.Builder[item, order]) {
+	b = pipeline.New[item, order]("p")
+	b.Stage(to[item, string]("a"))
+	return
+}
+
+func swap(a, b **pipeline.Builder[item, order]) { *a, *b = *b, *a }
+
+// --- nothing is certain of these ---
+
+func kept(b *pipeline.Builder[item, item]) {
+	x := struct{ b *pipeline.Builder[item, item] }{pipeline.New[item, item]("kept")}
+	x.b.Stage(to[item, item]("a"))
+	_ = pipeline.New[item, item]("discarded-on-purpose")
+	add := b.Stage
+	add(to[int, int]("b"))
+	(*pipeline.Builder[item, item]).Stage(b, to[int, int]("c"))
+	b.Stage(to[item, int]("d"))
+	b.Stage(to[item, item]("e")) // others may have added one in between
+}
+
+var _ = kept
