@@ -57,6 +57,14 @@ func (r Rate) Tokens() int {
 	return max(1, int(math.Ceil(r.PerSecond)))
 }
 
+// Interval is the time between two tokens, 0 without a limit.
+func (r Rate) Interval() time.Duration {
+	if r.PerSecond <= 0 {
+		return 0
+	}
+	return time.Duration(min(float64(time.Second)/r.PerSecond, math.MaxInt64/8))
+}
+
 // Limits returns c: settings that embed Common have it by that.
 func (c *Common) Limits() *Common { return c }
 

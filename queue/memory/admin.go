@@ -32,7 +32,7 @@ func (e *engine) view(t *entry, failures []queue.Failure) queue.Task {
 	v := queue.Task{
 		Info: t.record.Info, State: stateNames[t.state], Cancelling: t.cancelling, EndedAt: t.endedAt, Failures: slices.Clone(failures),
 	}
-	if t.leased {
+	if t.spot == leased {
 		v.LeasedUntil = e.wall.Add(e.leases.slots[t.index].at - e.now)
 	}
 	if t.state == undoing {
@@ -91,7 +91,7 @@ func (e *engine) Cancel(_ context.Context, id, cause string) error {
 		text += ": " + cause
 	}
 	t.note(queue.Failure{Attempt: t.record.Info.Attempt, At: e.wall, Error: text})
-	if t.leased {
+	if t.spot == leased {
 		t.cancelling = true
 		return nil
 	}
@@ -168,6 +168,8 @@ func (e *engine) revive(t *entry) {
 	if name := t.record.Info.Unique; name != "" {
 		t.key = e.keys.claim(name, t.record.Info.ID, e.now)
 	}
+	t.spot = nowhere
+	e.join(t)
 	t.failed, t.cause, t.ended, t.endedAt = 0, "", 0, time.Time{}
 	t.record.Info.Attempt, t.record.Info.Undo, t.record.Info.Cause = 0, false, ""
 	e.wait(t, ready, 0)
@@ -176,7 +178,7 @@ func (e *engine) revive(t *entry) {
 // RunNow implements queue.Admin.
 func (e *engine) RunNow(_ context.Context, sel queue.Selection) (n int, err error) {
 	return e.each(sel, func(t *entry) (bool, error) {
-		if t.leased || !t.state.living() || t.place.at <= e.now {
+		if t.spot != later {
 			return false, nil
 		}
 		e.takeOut(t)
@@ -200,7 +202,7 @@ func (e *engine) Purge(_ context.Context, sel queue.Selection) (n int, err error
 				return false, nil
 			}
 			e.takeOut(t)
-			e.release(t)
+			e.end(t)
 		}
 		e.forget(t)
 		return true, nil

@@ -25,7 +25,7 @@ func (e *engine) Complete(_ context.Context, cs []queue.Completion) (lost []queu
 	for i := range cs {
 		if t := e.held(cs[i].Token); t != nil {
 			e.takeOut(t)
-			e.end(t, &cs[i])
+			e.answer(t, &cs[i])
 		} else {
 			lost = append(lost, cs[i].Token)
 		}
@@ -33,8 +33,8 @@ func (e *engine) Complete(_ context.Context, cs []queue.Completion) (lost []queu
 	return lost, nil
 }
 
-// end says what becomes of a task whose lease was ended by an answer.
-func (e *engine) end(t *entry, c *queue.Completion) {
+// answer says what becomes of a task whose lease was ended by it.
+func (e *engine) answer(t *entry, c *queue.Completion) {
 	switch {
 	case c.Outcome == task.Done || c.Outcome == task.Dropped:
 		e.succeed(t)
@@ -56,7 +56,7 @@ func (e *engine) end(t *entry, c *queue.Completion) {
 
 // rescue takes back a task whose lease ended without an answer. It keeps its place.
 func (e *engine) rescue(t *entry) {
-	t.leased = false
+	e.released(t)
 	e.fail(t, expired)
 	e.again(t, func() { e.becomeReady(t) })
 }
@@ -109,8 +109,9 @@ func (e *engine) giveUp(t *entry, as state) {
 
 // conclude ends a task that is in no list, for now or for good, and keeps it as long as the settings say.
 func (e *engine) conclude(t *entry, as state) {
-	e.release(t)
 	e.move(t, as)
+	t.spot = ended
+	e.end(t)
 	t.cancelling, t.ended, t.endedAt = false, e.now, e.wall
 	switch {
 	case as != done:
@@ -125,8 +126,9 @@ func (e *engine) conclude(t *entry, as state) {
 	}
 }
 
-// release says that the task's unique key no longer counts because of its task.
-func (e *engine) release(t *entry) {
+// end lets go of what the task had while it lived.
+func (e *engine) end(t *entry) {
+	e.quit(t)
 	if t.key != nil {
 		e.keys.release(t.key, e.now)
 		t.key = nil

@@ -69,5 +69,5 @@ func (d *driver) Open(_ context.Context, o queue.Opening) (queue.Engine, error) 
 	if err := s.Validate(); err != nil {
 		return nil, fmt.Errorf("queue %s: %w", o.Queue, err)
 	}
-	return newEngine(*s), nil
+	return newEngine(*s, o.Order), nil
 }

@@ -12,8 +12,10 @@ import (
 
 // engine implements queue.Engine. The mutex guards everything below it; see enter and leave.
 type engine struct {
-	settings Settings
-	opened   time.Time
+	settings   Settings
+	order      queue.Order
+	groupLimit int
+	opened     time.Time
 
 	mu     sync.Mutex
 	closed bool
@@ -28,7 +30,9 @@ type engine struct {
 	paused    bool
 
 	tasks    map[string]*entry // all of them, by ID
-	ready    readyTasks
+	ready    readyTasks        // those that can be claimed
+	groups   map[string]*group // those with living tasks
+	tokens   tokens
 	later    heap[*entry]        // those that wait for their time, by when they become due
 	leases   heap[*entry]        // those under a lease, by when it ends
 	graves   list[entry, *entry] // dead and cancelled, in the order in which they ended
@@ -46,8 +50,11 @@ type engine struct {
 
 const never = time.Duration(math.MaxInt64)
 
-func newEngine(s Settings) *engine {
-	return &engine{settings: s, opened: time.Now(), tasks: map[string]*entry{}, rings: never}
+func newEngine(s Settings, o queue.Order) *engine {
+	return &engine{
+		settings: s, order: o, groupLimit: s.GroupLimit(o), tokens: newTokens(s.Rate),
+		opened: time.Now(), tasks: map[string]*entry{}, rings: never,
+	}
 }
 
 // enter locks the engine and brings it up to the present. If it returns nil, leave must follow.
@@ -60,7 +67,9 @@ func (e *engine) enter() error {
 	e.wall = time.Now()
 	e.now = e.wall.Sub(e.opened)
 	for e.later.due(e.now) {
-		e.becomeReady(e.later.pop())
+		t := e.later.pop()
+		t.spot = nowhere
+		e.becomeReady(t)
 	}
 	for e.leases.due(e.now) {
 		e.rescue(e.leases.pop())
@@ -92,6 +101,7 @@ func (e *engine) setAlarm() {
 	if e.leases.len() > 0 {
 		next = min(next, e.leases.first().at)
 	}
+	next = min(next, e.nextToken())
 	if next >= e.rings {
 		return
 	}
@@ -158,7 +168,14 @@ func (e *engine) becomeReady(t *entry) {
 	if t.state != undoing {
 		e.move(t, ready)
 	}
-	e.ready.add(t)
+	if g := t.group; g != nil {
+		t.spot = behind
+		g.behind.add(t)
+		e.align(g)
+	} else {
+		t.spot = claimable
+		e.ready.add(t)
+	}
 }
 
 // wait puts the task away for d, behind all that become due before or at that instant. An undoing one stays that.
@@ -171,21 +188,40 @@ func (e *engine) wait(t *entry, until state, d time.Duration) {
 	}
 	if t.place.at <= e.now {
 		e.becomeReady(t)
-	} else {
-		e.later.push(t, t.place)
+		return
+	}
+	t.spot = later
+	e.later.push(t, t.place)
+	if t.group != nil {
+		e.align(t.group)
 	}
 }
 
 // takeOut takes a living task out of where it waits, or ends its lease.
 func (e *engine) takeOut(t *entry) {
-	switch {
-	case t.leased:
-		t.leased = false
-		e.leases.remove(t.index)
-	case t.place.at > e.now:
+	switch t.spot {
+	case later:
 		e.later.remove(t.index)
-	default:
+	case claimable:
 		e.ready.remove(t)
+		if t.group != nil {
+			t.group.front = nil
+		}
+	case behind:
+		t.group.behind.remove(t)
+	case leased:
+		e.leases.remove(t.index)
+		e.released(t)
+	case nowhere, ended:
+	}
+	t.spot = nowhere
+}
+
+// released notes that the task is no longer under a lease.
+func (e *engine) released(t *entry) {
+	t.spot = nowhere
+	if t.group != nil {
+		t.group.leases--
 	}
 }
 
@@ -209,9 +245,11 @@ func (e *engine) Stats(context.Context) (queue.Stats, error) {
 		Capacity:  int64(e.settings.Capacity),
 		Paused:    e.paused,
 	}
-	if at, ok := e.ready.oldest(); ok {
-		s.OldestReady = e.now - at
+	oldest := e.ready.oldest(e.now)
+	for _, g := range e.groups {
+		oldest = min(oldest, g.behind.oldest(oldest))
 	}
+	s.OldestReady = e.now - oldest
 	return s, nil
 }
 
@@ -231,7 +269,7 @@ func (e *engine) Close(context.Context) error {
 	if e.timer != nil {
 		e.timer.Stop()
 	}
-	e.ready, e.later, e.leases, e.tasks, e.keys = readyTasks{}, heap[*entry]{}, heap[*entry]{}, nil, keys{}
+	e.ready, e.later, e.leases, e.tasks, e.groups, e.keys = readyTasks{}, heap[*entry]{}, heap[*entry]{}, nil, nil, keys{}
 	e.graves, e.finished, e.spare = list[entry, *entry]{}, list[entry, *entry]{}, list[entry, *entry]{}
 	return nil
 }

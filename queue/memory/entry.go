@@ -31,13 +31,25 @@ var stateNames = [stateCount]queue.State{
 // living says whether a task in this state counts against the capacity, and keeps its unique key.
 func (s state) living() bool { return s < dead }
 
+// spot is where a task stands in the engine.
+type spot uint8
+
+const (
+	nowhere   spot = iota // on its way from one to another
+	later                 // waits for its time
+	claimable             // can be claimed
+	behind                // is due, but waits for its group
+	leased
+	ended
+)
+
 // entry is one task.
 type entry struct {
-	link[entry]     // in a ready level, or among those that have ended
+	link[entry]     // among ready tasks, or among those that have ended
 	index       int // in the heap that it is in, -1 for none
 
 	state      state
-	leased     bool
+	spot       spot
 	cancelling bool          // an operator wants it to end
 	endsAs     state         // of an undoing one
 	cause      string        // why it is undoing
@@ -49,6 +61,7 @@ type entry struct {
 
 	record      queue.Record
 	key         *key
+	group       *group
 	failures    []queue.Failure
 	checkpoints map[string][]byte
 }

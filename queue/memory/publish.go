@@ -130,6 +130,7 @@ func (e *engine) add(r *queue.Record) {
 	t.record = *r
 	t.record.Info.EnqueuedAt = e.wall
 	e.tasks[r.Info.ID] = t
+	e.join(t)
 	if name := r.Info.Unique; name != "" {
 		t.key = e.keys.claim(name, r.Info.ID, e.in(r.UniqueFor))
 	}

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// readyTasks are the tasks that can be claimed, in order of priority and place. The zero value is empty.
+// readyTasks are the tasks that are due, in order of priority and place. The zero value is empty.
 type readyTasks struct {
 	levels []*level // highest priority first; empty ones stay, there are only so many priorities
 	size   int
@@ -29,20 +29,19 @@ func (r *readyTasks) add(t *entry) {
 	r.size++
 }
 
-// take removes the next task; there must be one.
-func (r *readyTasks) take() *entry {
-	r.size--
+// first is the next task, nil when there is none.
+func (r *readyTasks) first() *entry {
 	for _, l := range r.levels {
 		switch {
 		case l.line.head == nil && l.late.len() == 0:
 			continue
 		case l.late.len() == 0 || l.line.head != nil && l.line.head.place.before(l.late.first()):
-			return l.line.popFront()
+			return l.line.head
 		default:
-			return l.late.pop()
+			return l.late.slots[0].item
 		}
 	}
-	panic("queue/memory: no ready task where there must be one")
+	return nil
 }
 
 // remove takes a task out.
@@ -55,22 +54,23 @@ func (r *readyTasks) remove(t *entry) {
 	}
 }
 
-// oldest is when the ready task became due that did so first; those that are undoing do not count.
-func (r *readyTasks) oldest() (first time.Duration, found bool) {
-	consider := func(t *entry) bool {
-		if t.state == ready && (!found || t.place.at < first) {
-			first, found = t.place.at, true
-		}
-		return t.state == ready
-	}
+// oldest is when the task became due that did so first of those that are ready (undoing ones do not count), if that is before the instant given.
+func (r *readyTasks) oldest(before time.Duration) time.Duration {
 	for _, l := range r.levels {
-		for t := l.line.head; t != nil && !consider(t); t = t.next {
+		t := l.line.head
+		for t != nil && t.state != ready {
+			t = t.next
+		}
+		if t != nil {
+			before = min(before, t.place.at)
 		}
 		for _, s := range l.late.slots {
-			consider(s.item)
+			if s.item.state == ready {
+				before = min(before, s.at)
+			}
 		}
 	}
-	return first, found
+	return before
 }
 
 func (r *readyTasks) level(priority int) *level {

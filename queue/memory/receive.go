@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/plba/plba/queue"
@@ -56,33 +57,32 @@ func (e *engine) claim(r **receiver, max int, lease time.Duration) ([]queue.Leas
 		e.receivers.pushBack(*r)
 		return nil, nil
 	}
-	leases := make([]queue.Lease, n)
-	for i := range leases {
-		e.hand(e.ready.take(), &leases[i], lease)
+	leases := make([]queue.Lease, 0, n)
+	for ; n > 0; n = min(max-len(leases), e.claimable()) { // claiming may let another task of the group step forward
+		leases = slices.Grow(leases, n)
+		for range n {
+			leases = leases[:len(leases)+1]
+			e.hand(e.ready.first(), &leases[len(leases)-1], lease)
+		}
 	}
 	return leases, nil
 }
 
-// claimable is how many tasks can be claimed now.
-func (e *engine) claimable() int {
-	if e.paused {
-		return 0
-	}
-	return e.ready.size
-}
-
 // hand puts the task under a new lease.
 func (e *engine) hand(t *entry, l *queue.Lease, lease time.Duration) {
+	e.ready.remove(t)
 	if t.state != undoing {
 		e.move(t, running)
 	}
 	e.claims++
-	t.lease, t.leased = e.claims, true
+	t.lease, t.spot = e.claims, leased
+	e.tokens.take(1)
 	i := &t.record.Info
 	i.Attempt, i.Undo, i.Cause = t.failed+1, t.state == undoing, t.cause
 	e.leases.push(t, place{at: e.in(lease), seq: uint64(t.lease)})
 	l.Token = queue.Token{ID: t.record.Info.ID, Lease: t.lease}
 	l.Info, l.Payload, l.Until = t.record.Info, t.record.Payload, lease
+	e.claimed(t)
 }
 
 // leaveEmptyHanded takes the receiver out of line. If it was woken at the same time, leave wakes another.
@@ -133,7 +133,7 @@ func (e *engine) Renew(_ context.Context, ts []queue.Token, lease time.Duration)
 
 // held is the task under that lease; nil when the lease is lost.
 func (e *engine) held(tok queue.Token) *entry {
-	if t := e.tasks[tok.ID]; t != nil && t.leased && t.lease == tok.Lease {
+	if t := e.tasks[tok.ID]; t != nil && t.spot == leased && t.lease == tok.Lease {
 		return t
 	}
 	return nil
