@@ -122,9 +122,6 @@ func brokenAnswers() []broken {
 		{name: "forgets what was cancelled", family: "keep", test: "ended tasks", breakIt: func(e queue.Engine) queue.Engine {
 			return &bent{Engine: e, stats: func(s queue.Stats) queue.Stats { s.Cancelled = 0; return s }}
 		}},
-		{name: "does not let effects be undone", family: "undoing", test: "running, give-up", breakIt: func(e queue.Engine) queue.Engine {
-			return answering(e, func(c *queue.Completion) { _ = e.Checkpoints(c.Token).Forget(context.Background(), task.UndoPrefix) })
-		}},
 		{name: "forgets failed attempts", family: "attempts", test: "are counted", breakIt: func(e queue.Engine) queue.Engine {
 			return answering(e, func(c *queue.Completion) { c.Counted = false })
 		}},

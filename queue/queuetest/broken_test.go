@@ -9,93 +9,7 @@ import (
 	"time"
 
 	"github.com/plba/plba/queue"
-	"github.com/plba/plba/task"
 )
-
-// bent is an engine with some of its answers bent.
-type bent struct {
-	queue.Engine
-	publish  func(ctx context.Context, rs []queue.Record, wait bool) ([]queue.Receipt, error)
-	receive  func(ctx context.Context, max int, lease time.Duration) ([]queue.Lease, error)
-	renew    func(ctx context.Context, ts []queue.Token, lease time.Duration) (queue.Renewed, error)
-	complete func(ctx context.Context, cs []queue.Completion) ([]queue.Token, error)
-	keep     func(t queue.Token) task.Checkpoints
-	stats    func(s queue.Stats) queue.Stats
-	list     func(p *queue.Page)
-	view     func(t *queue.Task)
-	end      func(ctx context.Context) error
-}
-
-func (b *bent) Publish(ctx context.Context, rs []queue.Record, wait bool) ([]queue.Receipt, error) {
-	if b.publish == nil {
-		return b.Engine.Publish(ctx, rs, wait)
-	}
-	return b.publish(ctx, rs, wait)
-}
-
-func (b *bent) Receive(ctx context.Context, max int, lease time.Duration) ([]queue.Lease, error) {
-	if b.receive == nil {
-		return b.Engine.Receive(ctx, max, lease)
-	}
-	return b.receive(ctx, max, lease)
-}
-
-func (b *bent) Renew(ctx context.Context, ts []queue.Token, lease time.Duration) (queue.Renewed, error) {
-	if b.renew == nil {
-		return b.Engine.Renew(ctx, ts, lease)
-	}
-	return b.renew(ctx, ts, lease)
-}
-
-func (b *bent) Complete(ctx context.Context, cs []queue.Completion) ([]queue.Token, error) {
-	if b.complete == nil {
-		return b.Engine.Complete(ctx, cs)
-	}
-	return b.complete(ctx, cs)
-}
-
-func (b *bent) Checkpoints(t queue.Token) task.Checkpoints {
-	if b.keep == nil {
-		return b.Engine.Checkpoints(t)
-	}
-	return b.keep(t)
-}
-
-func (b *bent) Stats(ctx context.Context) (queue.Stats, error) {
-	s, err := b.Engine.Stats(ctx)
-	if b.stats != nil {
-		s = b.stats(s)
-	}
-	return s, err
-}
-
-func (b *bent) Tasks(ctx context.Context, q queue.Query) (queue.Page, error) {
-	page, err := b.Engine.Tasks(ctx, q)
-	if b.list != nil {
-		b.list(&page)
-	}
-	for i := range page.Tasks {
-		if b.view != nil {
-			b.view(&page.Tasks[i])
-		}
-	}
-	return page, err
-}
-
-func (b *bent) Task(ctx context.Context, id string) (queue.Task, error) {
-	t, err := b.Engine.Task(ctx, id)
-	if b.view != nil && err == nil {
-		b.view(&t)
-	}
-	return t, err
-}
-
-func (b *bent) Close(ctx context.Context) error {
-	if b.end == nil {
-		return b.Engine.Close(ctx)
-	}
-	return b.end(ctx)
-}
 
 // editing bends every record on its way in, and leaves the caller's slice as it is.
 func editing(e queue.Engine, edit func(*queue.Record)) queue.Engine {
@@ -134,11 +48,13 @@ func handing(e queue.Engine, edit func(*queue.Lease)) *bent {
 type broken struct {
 	name         string
 	family, test string
-	breakIt      func(queue.Engine) queue.Engine
+	breakIt      func(queue.Engine) queue.Engine // is called at each opening
+	misread      func(*queue.Opening)
 }
 
 func brokenEngines() []broken {
-	return slices.Concat(brokenPublishing(), brokenReceiving(), brokenLeases(), brokenAnswers(), brokenRecords())
+	return slices.Concat(brokenPublishing(), brokenReceiving(), brokenLeases(), brokenAnswers(), brokenRecords(),
+		brokenLists(), brokenCancels(), brokenRevivals(), brokenHolds(), brokenUndoing(), brokenGroups(), brokenStores(), brokenClusters())
 }
 
 func brokenPublishing() []broken {

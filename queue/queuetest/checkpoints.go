@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/plba/plba/queue"
@@ -19,6 +20,8 @@ func checkpointsTests() []test {
 		{"fenced", 1, checkpointsFenced},
 		{"what cannot be kept", 1, checkpointsRefused},
 		{"from several goroutines", 1, checkpointsTogether},
+		{"listed", 2, checkpointsListed},
+		{"kept when it is dead, gone when it is done", 1, checkpointsRequeued},
 	}
 }
 
@@ -112,6 +115,41 @@ func checkpointsCopy(r *rig) {
 		}
 		got.Lines[0] = "changed after it was loaded"
 	}
+}
+
+// listed demands that exactly these paths are kept, in this order.
+func (r *rig) listed(l queue.Lease, prefix string, want ...string) {
+	r.Helper()
+	got, err := r.engine.Checkpoints(l.Token).List(r.Context(), prefix)
+	if err != nil || !slices.Equal(got, want) {
+		r.Errorf("List %q: %q, %v; expected %q", prefix, got, err, want)
+	}
+}
+
+func checkpointsListed(r *rig) {
+	l, other := r.task(r.publish(), ample), r.task(r.publish(), ample)
+	r.listed(l, "")
+	for _, path := range []string{"p/b", "q", "p/a", "P/a", "p%", "é", "p", "p/a/c"} {
+		r.save(l, path, path)
+	}
+	r.save(l, "q", "again")
+	r.listed(l, "", "P/a", "p", "p%", "p/a", "p/a/c", "p/b", "q", "é")
+	r.listed(l, "p/", "p/a", "p/a/c", "p/b")
+	r.listed(l, "p%", "p%")
+	r.listed(l, "none")
+	r.listed(other, "")
+	r.complete(giveBack(l.Token))
+	if _, err := r.engine.Checkpoints(l.Token).List(r.Context(), ""); !errors.Is(err, task.ErrLeaseLost) {
+		r.Errorf("List under a lost lease: %v, expected ErrLeaseLost", err)
+	}
+}
+
+func checkpointsRequeued(r *rig) {
+	l := r.task(r.publish(), ample)
+	r.save(l, "stage", 1)
+	r.complete(bury(l.Token, "bad"))
+	r.requeued(1, queue.ByID(l.ID))
+	r.listed(r.task(l.ID, ample), "", "stage")
 }
 
 func checkpointsFenced(r *rig) {

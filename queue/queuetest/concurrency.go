@@ -215,11 +215,9 @@ func concurrencyExpiry(r *rig) {
 
 // workLate claims a few tasks; each third consumer lets the leases expire before it answers.
 func (r *rig) workLate(ctx context.Context, consumer int, finished func(id string)) error {
-	waiting, cancel := context.WithTimeout(ctx, quiet)
-	defer cancel()
-	ls, err := r.engine.Receive(waiting, 5, brief)
+	ls, err := r.briefly(r.engine, 5, brief)
 	if err != nil {
-		return unlessOver(waiting, ctx, err)
+		return err
 	}
 	if consumer%3 == 0 {
 		r.pause(brief + quiet)
@@ -234,12 +232,4 @@ func (r *rig) workLate(ctx context.Context, consumer int, finished func(id strin
 		}
 	}
 	return nil
-}
-
-// unlessOver hides the error of a wait that was to be short.
-func unlessOver(waiting, whole context.Context, err error) error {
-	if waiting.Err() != nil && whole.Err() == nil {
-		return nil
-	}
-	return err
 }

@@ -38,7 +38,8 @@ type rig struct {
 	caps    queue.Capabilities
 	open    func(context.Context, queue.Opening) (queue.Engine, error)
 	opening queue.Opening
-	made    int // records
+	peers   []*rig // other engines on the same storage
+	made    int    // records
 }
 
 // start opens the engine.
@@ -69,6 +70,14 @@ func (r *rig) tune(change func(*queue.Opening, *queue.Common)) {
 
 // Context is the test's; nothing in it waits longer than limit.
 func (r *rig) Context() context.Context { return r.ctx }
+
+// end closes everything.
+func (r *rig) end() {
+	for _, p := range r.peers {
+		p.close()
+	}
+	r.close()
+}
 
 // close closes the engine; a test may have done so.
 func (r *rig) close() {
@@ -215,6 +224,17 @@ func (r *rig) tryReceive(n int, lease time.Duration) ([]queue.Lease, error) {
 		}
 	}
 	return ls, nil
+}
+
+// briefly claims what there is within a short time, which may be nothing.
+func (r *rig) briefly(e queue.Engine, n int, lease time.Duration) ([]queue.Lease, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), quiet)
+	defer cancel()
+	ls, err := e.Receive(ctx, n, lease)
+	if ctx.Err() != nil && r.Context().Err() == nil && errors.Is(err, ctx.Err()) {
+		err = nil
+	}
+	return ls, err
 }
 
 // pause lets time pass.

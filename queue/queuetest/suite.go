@@ -101,7 +101,21 @@ func families() []family {
 		{name: "checkpoints", needs: queue.Checkpointed, tests: checkpointsTests()},
 		{name: "stats", tests: statsTests()},
 		{name: "states", tests: statesTests()},
-		{name: "undoing", needs: queue.Checkpointed, tests: edges(true)},
+		{name: "tasks", tests: tasksTests()},
+		{name: "cancel", tests: cancelTests()},
+		{name: "requeue", tests: requeueTests()},
+		{name: "run now", tests: runNowTests()},
+		{name: "purge", tests: purgeTests()},
+		{name: "pause", tests: pauseTests()},
+		{name: "limits", tests: limitTests()},
+		{name: "undoing", needs: queue.Checkpointed, tests: undoingTests()},
+		{name: "groups", needs: queue.Grouped, tests: groupTests()},
+		{name: "strict order", needs: queue.Grouped, tests: strictTests()},
+		{name: "durable", needs: queue.Durable, tests: durableTests()},
+		{name: "durable undoing", needs: queue.Durable | queue.Checkpointed, tests: durableUndoTests()},
+		{name: "durable groups", needs: queue.Durable | queue.Grouped, tests: durableGroupTests()},
+		{name: "cluster", needs: queue.ClusterWide, tests: clusterTests()},
+		{name: "groups undoing", needs: queue.Grouped | queue.Checkpointed, tests: groupUndoingTests()},
 		{name: "concurrency", tests: concurrencyTests()},
 	}
 }
@@ -150,9 +164,13 @@ func (s *suite) runTest(t runner, c test) {
 	l := r.opening.Settings.Limits()
 	l.Capacity, l.DeadLetters = capacity, 0
 	r.start()
-	defer r.close()
+	defer r.end()
 	c.run(r)
-	if got := int(r.engine.accepted.Load()); got < c.volume {
+	got := int(r.engine.accepted.Load())
+	for _, p := range r.peers {
+		got += int(p.engine.accepted.Load())
+	}
+	if got < c.volume {
 		t.Errorf("the engine accepted %d tasks; this test is to move at least %d", got, c.volume)
 	}
 }

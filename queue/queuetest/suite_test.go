@@ -1,47 +1,36 @@
 package queuetest
 
 import (
-	"context"
 	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
 
 	"github.com/plba/plba/queue"
-	"github.com/plba/plba/queue/memory"
 )
 
-// observe runs a suite in virtual time, over memory engines that are broken, and gives what it found.
-func observe(t *testing.T, only string, breakIt func(queue.Engine) queue.Engine) *failureLog {
+// observe runs the family in virtual time, or all of them, over memory engines that are broken so, and gives what it found.
+func observe(t *testing.T, b broken) *failureLog {
 	t.Helper()
 	var log *failureLog
 	synctest.Test(t, func(t *testing.T) {
 		var r *recorder
 		r, log = newRecorder(t)
-		overMemory(only, breakIt).run(r)
+		overMemory(b).run(r)
 	})
 	return log
 }
 
-func overMemory(only string, breakIt func(queue.Engine) queue.Engine) *suite {
-	d := memory.Driver()
+func overMemory(b broken) *suite {
+	d := newKept(b)
 	return &suite{
-		caps: d.Capabilities(), only: only,
+		caps: d.Capabilities(), only: b.family, open: d.Open,
 		settings: func(runner) queue.Settings { return d.Settings() },
-		open: func(ctx context.Context, o queue.Opening) (queue.Engine, error) {
-			e, err := d.Open(ctx, o)
-			if err != nil {
-				return nil, err
-			}
-			return breakIt(e), nil
-		},
 	}
 }
 
-func sound(e queue.Engine) queue.Engine { return e }
-
 func TestSuiteAcceptsASoundEngine(t *testing.T) {
-	log := observe(t, "", sound)
+	log := observe(t, broken{})
 	if len(log.failures) > 0 {
 		t.Errorf("a sound engine fails: %s", strings.Join(log.failures, "\n"))
 	}
@@ -53,7 +42,7 @@ func TestSuiteAcceptsASoundEngine(t *testing.T) {
 func TestSuiteFindsBrokenEngines(t *testing.T) {
 	for _, b := range brokenEngines() {
 		t.Run(b.name, func(t *testing.T) {
-			log := observe(t, b.family, b.breakIt)
+			log := observe(t, b)
 			if !log.failed(b.family + "/" + b.test) {
 				t.Errorf("the suite does not see in %s/%s that the engine %s; it found: %s",
 					b.family, b.test, b.name, strings.Join(log.failures, "\n"))
@@ -76,10 +65,10 @@ func TestEveryFamilyCanFail(t *testing.T) {
 }
 
 func TestSuiteNoticesThatNothingRan(t *testing.T) {
-	log := observe(t, "publish", func(queue.Engine) queue.Engine {
+	log := observe(t, broken{family: "publish", breakIt: func(queue.Engine) queue.Engine {
 		runtime.Goexit() // as a skipped test does
 		return nil
-	})
+	}})
 	if !log.failed("volume") {
 		t.Errorf("no test ran, but the suite found only: %v", log.failures)
 	}
@@ -88,7 +77,7 @@ func TestSuiteNoticesThatNothingRan(t *testing.T) {
 func TestSuiteNoticesMissingVolume(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, log := newRecorder(t)
-		overMemory("", sound).runTest(r.below("idle"), test{name: "idle", volume: 1, run: func(*rig) {}})
+		overMemory(broken{}).runTest(r.below("idle"), test{name: "idle", volume: 1, run: func(*rig) {}})
 		if !log.failed("idle") {
 			t.Error("a test that moved no task passed, although it is to move one")
 		}
