@@ -13,7 +13,7 @@ import (
 // App is an assembled application. All methods are safe for concurrent use.
 type App struct {
 	*runtime.App
-	control *control.HTTP // nil when platform.control.enabled is false
+	control *control.Plane // nil when platform.control.enabled is false
 }
 
 // New assembles an application for embedding: it reads only the configuration that the options give, no flags and no environment, and handles no
@@ -44,7 +44,7 @@ func (a *App) Handler(prefix string) (http.Handler, error) {
 	if a.control == nil {
 		return nil, errors.New("the control plane is switched off by platform.control.enabled: false")
 	}
-	return a.control.Handler(prefix)
+	return a.control.HTTP().Handler(prefix)
 }
 
 // Run starts the application and stops it, within the configured budget, when ctx is done, a module called RequestStop or, with

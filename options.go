@@ -27,7 +27,7 @@ type options struct {
 	flags     []func(*flag.FlagSet)
 	setups    []func() ([]Option, error)
 	noControl bool
-	control   *control.HTTP // made while the application is assembled
+	control   *control.Plane // made while the application is assembled
 	output    io.Writer
 }
 
@@ -71,7 +71,7 @@ func (o *options) controlChannel(c *config.Config) (runtime.Channel, error) {
 		opts = append(opts, control.WithoutListener())
 	}
 	var err error
-	if o.control, err = control.NewHTTP(cc, opts...); err != nil {
+	if o.control, err = control.New(cc, opts...); err != nil {
 		return nil, err
 	}
 	return o.control, nil

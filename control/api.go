@@ -23,8 +23,11 @@ type api struct {
 // router is the huma.Adapter that registers operations at the gate, together with what they demand.
 type router struct{ gate *gate }
 
-// accessKey is where huma.Operation.Metadata holds an Access.
-const accessKey = "plba-access"
+// What huma.Operation.Metadata holds.
+const (
+	accessKey = "plba-access" // an Access
+	polledKey = "plba-polled" // whether there is an ETag
+)
 
 // Handle refuses an operation that does not say what it demands by giving it the zero Access, which admits nobody.
 func (r router) Handle(op *huma.Operation, handler func(huma.Context)) {
@@ -32,7 +35,11 @@ func (r router) Handle(op *huma.Operation, handler func(huma.Context)) {
 		return
 	}
 	need, _ := op.Metadata[accessKey].(Access)
-	r.gate.handle(op.Method, op.Path, need, humaHandler(op, handler))
+	next := humaHandler(op, handler)
+	if polled, _ := op.Metadata[polledKey].(bool); polled {
+		next = withETag(next)
+	}
+	r.gate.handle(op.Method, op.Path, need, next)
 }
 
 func humaHandler(op *huma.Operation, handler func(huma.Context)) http.HandlerFunc {
@@ -54,12 +61,9 @@ func newAPI(g *gate, svc *Service, log *slog.Logger, publicHealth bool, app *app
 		Transformers:  []huma.Transformer{sanitise},
 	}
 	a := &api{API: huma.NewAPI(cfg, router{g}), svc: svc, log: log, prefix: prefix}
-	a.registerProbes()
-	a.registerHealth(publicHealth)
-	a.registerRuntime()
-	a.registerParts()
-	a.registerTraces()
-	a.registerDocument()
+	for _, e := range catalogue(publicHealth) {
+		e.bind(a)
+	}
 	settleSchemas(a.OpenAPI().Components.Schemas)
 	if app != nil {
 		app.addTo(a.OpenAPI())
@@ -69,39 +73,19 @@ func newAPI(g *gate, svc *Service, log *slog.Logger, publicHealth bool, app *app
 	return a
 }
 
-// operation is what is declared of an operation beside its types.
-type operation struct {
-	id, method, path     string
-	access               Access
-	tag, summary, detail string
-	status               int    // of success; 0 is 200
-	answer               string // what a success says
-	example              any    // of the success' body
-	problems             []int  // beside those that every operation can have
-	lax                  bool   // takes unknown query parameters, as load balancers add them
-}
-
-// input is where the operation takes what is not in the path.
-func (op operation) input() string {
-	if op.method == http.MethodGet {
-		return "query"
-	}
-	return "body"
-}
-
 // register adds an operation to the gate and to the document. What h refuses with becomes a problem.
-func register[I, O any](a *api, op operation, h func(context.Context, *I) (*O, error)) {
-	doc := op.document()
-	registerAs(a, op, doc, h)
-	op.illustrate(doc)
+func register[I, O any](a *api, e endpoint, h func(context.Context, *I) (*O, error)) {
+	doc := e.document()
+	registerAs(a, e, doc, h)
+	e.illustrate(doc)
 }
 
 // registerAs is register for an operation whose document says more than its types.
-func registerAs[I, O any](a *api, op operation, doc huma.Operation, h func(context.Context, *I) (*O, error)) {
+func registerAs[I, O any](a *api, e endpoint, doc huma.Operation, h func(context.Context, *I) (*O, error)) {
 	huma.Register(a.API, doc, func(ctx context.Context, in *I) (*O, error) {
 		out, err := h(ctx, in)
 		if err != nil {
-			return nil, problemOf(err, op, a.log)
+			return nil, problemOf(err, e, a.log)
 		}
 		return out, nil
 	})

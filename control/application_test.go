@@ -23,14 +23,14 @@ type Count struct {
 	For    string `json:"for"`
 }
 
-// Command has the name of a type of the control plane.
-type Command struct {
+// Operation has the name of a type of the control plane.
+type Operation struct {
 	Amount int `json:"amount" minimum:"1"`
 }
 
 type countOutput struct{ Body Count }
 
-type bookInput struct{ Body Command }
+type bookInput struct{ Body Operation }
 
 type uploadInput struct{ RawBody []byte }
 
@@ -152,7 +152,7 @@ func TestApplicationOperationsAreDocumented(t *testing.T) {
 		huma.Get(huma.NewGroup(api, "/app/shelves"), "/{id}", func(context.Context, *struct {
 			ID int `path:"id"`
 		}) (*struct {
-			Body []control.Command // another type of that name
+			Body []control.Operation // another type of that name
 		}, error) {
 			return nil, nil
 		}, func(op *huma.Operation) { op.Tags = []string{"Shelves"}; op.Errors = []int{404, 418} })
@@ -184,7 +184,7 @@ func TestApplicationOperationsAreDocumented(t *testing.T) {
 	if got := s.Paths["/app/shelves/{id}"]["get"]; got.Responses["404"].Ref == "" || got.Responses["418"].Content["application/problem+json"].Schema.Ref == "" {
 		t.Errorf("%+v", got.Responses)
 	}
-	for _, name := range []string{"Command", "AppCommand", "AppCommand2", "AppCount"} {
+	for _, name := range []string{"Operation", "AppOperation", "AppOperation2", "AppCount"} {
 		if len(s.Components.Schemas[name].Properties) == 0 {
 			t.Errorf("schema %s is missing", name)
 		}

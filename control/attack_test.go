@@ -151,7 +151,7 @@ func TestPaths(t *testing.T) {
 func TestMethods(t *testing.T) {
 	p := startPlane(t, nil)
 	for path, allow := range map[string]string{
-		"/livez": "GET, HEAD", "/api/v1/runtime": "GET, HEAD", "/api/v1/runtime/stop": "POST", "/api/v1/workers/mail-polling": "GET, HEAD", "/openapi.json": "GET, HEAD",
+		"/livez": "GET, HEAD", "/api/v1/runtime": "GET, HEAD", "/api/v1/runtime/stop": "POST", "/api/v1/queues/mails/tasks/1": "GET, HEAD, DELETE", "/api/v1/workers/mail-polling": "GET, HEAD, PATCH", "/openapi.json": "GET, HEAD",
 	} {
 		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get"} {
 			if strings.Contains(allow, method) {

@@ -33,9 +33,6 @@ const (
 )
 
 func (r *StopRequest) validate() error {
-	invalid := func(field, format string, args ...any) error {
-		return &Error{Kind: ErrInvalid, Field: field, Detail: fmt.Sprintf(format, args...)}
-	}
 	if r.Mode == "" {
 		r.Mode = Graceful
 	}
@@ -43,27 +40,43 @@ func (r *StopRequest) validate() error {
 	case r.Mode != Graceful && r.Mode != Forced:
 		return invalid("mode", "mode must be graceful or force")
 	case r.Timeout < 0 || r.Timeout > maxTimeout:
-		return invalid("timeout", "timeout must be more than 0s and at most %s", maxTimeout)
-	case len([]rune(r.Reason)) > maxReason || !isPrintable(r.Reason):
-		return invalid("reason", "reason must be printable text of at most %d characters", maxReason)
+		return invalid("timeout", fmt.Sprintf("timeout must be more than 0s and at most %s", maxTimeout))
 	case r.Exit && (r.Mode == Forced || r.Timeout > 0):
 		return invalid("exit", "a stop with exit has the configured budget and takes neither mode force nor a timeout: stop without exit first, then with it")
+	}
+	return validateReason(r.Reason)
+}
+
+func validateReason(reason string) error {
+	if len([]rune(reason)) > maxReason || !isPrintable(reason) {
+		return invalid("reason", fmt.Sprintf("reason must be printable text of at most %d characters", maxReason))
 	}
 	return nil
 }
 
-// Start brings a stopped runtime up, in the background. In any other state it is a conflict. by names who asks.
-func (s *Service) Start(by string) (Accepted, error) {
+// What is asked of the runtime.
+const (
+	askedStart = "startRuntime"
+	askedStop  = "stopRuntime"
+)
+
+// Start brings a stopped runtime up, in the background. In any other state it is a conflict. by names who asks, reason may be empty.
+func (s *Service) Start(by, reason string) (Operation, error) {
+	if err := validateReason(reason); err != nil {
+		return Operation{}, err
+	}
 	s.commands.Lock()
 	defer s.commands.Unlock()
 	if state := s.app.Status().State; state != workers.Stopped {
-		return Accepted{}, &Error{
+		return Operation{}, &Error{
 			Kind: ErrConflict, State: string(state), Allowed: []string{string(workers.Stopped)},
 			Detail: fmt.Sprintf("the runtime is %s; it can be started when it is stopped", state),
 		}
 	}
-	began := func(state workers.State) bool { return state != workers.Stopped }
-	return s.launch(Command{Asked: askedStart, By: by}, began, s.app.Start)
+	began := func() bool { return s.app.Status().State != workers.Stopped }
+	return s.launch(Operation{Asked: askedStart, By: by, Reason: reason}, began, func(ctx context.Context) (func(*Operation), error) {
+		return nil, s.app.Start(ctx)
+	})
 }
 
 // Stop takes the runtime down, in the background; the process and the control channels stay, so that Start can follow. While it stops already, only
@@ -71,27 +84,30 @@ func (s *Service) Start(by string) (Accepted, error) {
 //
 // A stop with Exit applies in every state, and interrupts a start. It asks the process' Run for its own stop, with the configured budget, and so takes neither Forced nor a
 // Timeout; in an application that is embedded without Run it has no effect.
-func (s *Service) Stop(by string, req StopRequest) (Accepted, error) {
+func (s *Service) Stop(by string, req StopRequest) (Operation, error) {
 	if err := req.validate(); err != nil {
-		return Accepted{}, err
+		return Operation{}, err
 	}
 	s.commands.Lock()
 	defer s.commands.Unlock()
-	c := Command{Asked: askedStop, By: by, Reason: req.Reason, Mode: req.Mode, TimeoutSeconds: req.Timeout.Seconds(), Exit: req.Exit}
+	o := Operation{Asked: askedStop, By: by, Reason: req.Reason, Mode: req.Mode, TimeoutSeconds: req.Timeout.Seconds(), Exit: req.Exit}
 	if req.Exit {
-		return s.exit(c)
+		return s.exit(o)
 	}
 	state := s.app.Status().State
 	if state == workers.Stopped || state == workers.Stopping && req.Mode != Forced {
-		return Accepted{}, cannotStop(state)
+		return Operation{}, cannotStop(state)
 	}
-	began := func(state workers.State) bool { return state == workers.Stopping || state == workers.Stopped }
-	return s.launch(c, began, func(ctx context.Context) error { return s.stop(ctx, c, req.Timeout) })
+	began := func() bool {
+		state := s.app.Status().State
+		return state == workers.Stopping || state == workers.Stopped
+	}
+	return s.launch(o, began, func(ctx context.Context) (func(*Operation), error) { return s.stop(ctx, o, req.Timeout) })
 }
 
-func (s *Service) stop(ctx context.Context, c Command, budget time.Duration) error {
-	opts := []runtime.StopOption{runtime.KeepChannels(), runtime.Reason(c.why())}
-	if c.Mode == Forced {
+func (s *Service) stop(ctx context.Context, o Operation, budget time.Duration) (func(*Operation), error) {
+	opts := []runtime.StopOption{runtime.KeepChannels(), runtime.Reason(o.why())}
+	if o.Mode == Forced {
 		opts = append(opts, runtime.Force())
 	}
 	if budget > 0 {
@@ -99,8 +115,8 @@ func (s *Service) stop(ctx context.Context, c Command, budget time.Duration) err
 		ctx, cancel = context.WithTimeout(ctx, budget)
 		defer cancel()
 	}
-	_, err := s.app.Stop(ctx, opts...)
-	return err
+	rec, err := s.app.Stop(ctx, opts...)
+	return func(o *Operation) { o.Receipt = wholeReceipt(&rec) }, err
 }
 
 func cannotStop(state workers.State) *Error {
@@ -116,36 +132,43 @@ func cannotStop(state workers.State) *Error {
 
 // exit asks for the end of the process and does not wait for it: the channel that carries the answer is stopped on the way. Run looks for such requests
 // once its start is over, so a start that is under way is interrupted.
-func (s *Service) exit(c Command) (Accepted, error) {
+func (s *Service) exit(o Operation) (Operation, error) {
 	interrupt := s.app.Status().State == workers.Starting
-	u, err := s.accept(c)
+	u, err := s.accept(o)
 	if err != nil {
-		return Accepted{}, err
+		return Operation{}, err
 	}
-	s.app.RequestStop(c.why())
-	if interrupt {
-		go func() { s.ended(u, s.stop(s.ctx, c, 0)) }()
-	} else {
-		s.ended(u, nil)
+	s.app.RequestStop(o.why())
+	if !interrupt {
+		return s.ended(u, nil, nil), nil
 	}
-	return s.accepted(u), nil
+	go func() {
+		more, err := s.stop(s.life(), o, 0)
+		s.ended(u, err, more)
+	}()
+	return s.now(u), nil
 }
 
-// launch runs f in the background and returns when the runtime shows it. The caller holds commands, so that the next command sees that too.
-func (s *Service) launch(c Command, began func(workers.State) bool, f func(context.Context) error) (Accepted, error) {
-	u, err := s.accept(c)
+// launch runs f in the background and returns when the application shows it, so that the next command sees it too. f gives what more is to be said of the
+// operation when it has ended.
+func (s *Service) launch(o Operation, began func() bool, f func(context.Context) (func(*Operation), error)) (Operation, error) {
+	u, err := s.accept(o)
 	if err != nil {
-		return Accepted{}, err
+		return Operation{}, err
 	}
-	go func() { s.ended(u, f(s.ctx)) }()
+	ctx := s.life()
+	go func() {
+		more, err := f(ctx)
+		s.ended(u, err, more)
+	}()
 	look := time.NewTicker(time.Millisecond)
 	defer look.Stop()
-	for !began(s.app.Status().State) {
+	for !began() {
 		select {
 		case <-u.done:
-			return s.accepted(u), nil
+			return s.now(u), nil
 		case <-look.C:
 		}
 	}
-	return s.accepted(u), nil
+	return s.now(u), nil
 }

@@ -20,25 +20,24 @@ func TestStopAndStartAgain(t *testing.T) {
 	addr := p.http.Addr()
 	for round := range 3 {
 		stop := p.command("/api/v1/runtime/stop", `{"reason":"new price list"}`)
-		got := read[control.Accepted](t, stop, http.StatusAccepted)
-		if got.State != workers.Stopping && got.State != workers.Stopped || got.Command.Asked != "stop" || got.Command.By != "first-run" ||
-			got.Command.Mode != control.Graceful || stop.header.Get("Location") != "/api/v1/runtime" {
+		got := read[control.Operation](t, stop, http.StatusAccepted)
+		if got.Asked != "stopRuntime" || got.By != "first-run" || got.Mode != control.Graceful || stop.header.Get("Location") != "/api/v1/operations/"+got.ID {
 			t.Fatalf("round %d: %+v", round, got)
 		}
 		info := p.waitState(workers.Stopped)
 		if info.LastStop == nil || !info.LastStop.Clean || info.LastStop.Reason != "new price list (asked for by first-run)" || len(info.LastStop.Workers) != 2 {
 			t.Fatalf("round %d: receipt %+v", round, info.LastStop)
 		}
-		started := read[control.Accepted](t, p.command("/api/v1/runtime/start", ""), http.StatusAccepted)
-		if started.State == workers.Stopped || started.Command.Asked != "start" {
+		started := read[control.Operation](t, p.command("/api/v1/runtime/start", ""), http.StatusAccepted)
+		if started.State == control.OperationFailed || started.Asked != "startRuntime" {
 			t.Fatalf("round %d: %+v", round, started)
 		}
 		p.waitState(workers.Idle)
 		p.publish(round)
 	}
 	eventually(t, "the last command has ended", func() bool {
-		c := read[control.RuntimeInfo](t, p.get("/api/v1/runtime"), 200).LastCommand
-		return c != nil && c.Asked == "start" && !c.EndedAt.IsZero() && c.Error == ""
+		c := read[control.RuntimeInfo](t, p.get("/api/v1/runtime"), 200).LastOperation
+		return c != nil && c.Asked == "startRuntime" && !c.EndedAt.IsZero() && c.Error == ""
 	})
 	if p.http.Addr() != addr {
 		t.Errorf("the address moved from %s to %s", addr, p.http.Addr())
@@ -62,7 +61,7 @@ func TestCommandsThatDoNotApply(t *testing.T) {
 	release := p.bot.holdHandlers(t)
 	p.publish(1)
 	conflict(p.command("/api/v1/runtime/start", ""), "busy", "stopped")
-	read[control.Accepted](t, p.command("/api/v1/runtime/stop", "{}"), 202)
+	read[control.Operation](t, p.command("/api/v1/runtime/stop", "{}"), 202)
 	conflict(p.command("/api/v1/runtime/start", ""), "stopping", "stopped")
 	conflict(p.command("/api/v1/runtime/stop", ""), "stopping", "starting", "idle", "busy", "stopping with mode force")
 	release()
@@ -76,24 +75,24 @@ func TestForce(t *testing.T) {
 		p := startPlane(t, nil)
 		p.bot.holdHandlers(t)
 		p.publish(1)
-		read[control.Accepted](t, p.command("/api/v1/runtime/stop", `{"mode":"force"}`), 202)
+		read[control.Operation](t, p.command("/api/v1/runtime/stop", `{"mode":"force"}`), 202)
 		checkForced(t, p)
 	})
 	t.Run("a stop under way", func(t *testing.T) {
 		p := startPlane(t, nil)
 		p.bot.holdHandlers(t)
 		p.publish(1)
-		read[control.Accepted](t, p.command("/api/v1/runtime/stop", ""), 202)
-		read[control.Accepted](t, p.command("/api/v1/runtime/stop", `{"mode":"force"}`), 202)
+		read[control.Operation](t, p.command("/api/v1/runtime/stop", ""), 202)
+		read[control.Operation](t, p.command("/api/v1/runtime/stop", `{"mode":"force"}`), 202)
 		checkForced(t, p)
 	})
 	t.Run("after the timeout", func(t *testing.T) {
 		p := startPlane(t, nil)
 		p.bot.holdHandlers(t)
 		p.publish(1)
-		got := read[control.Accepted](t, p.command("/api/v1/runtime/stop", `{"timeout":"100ms"}`), 202)
-		if got.Command.TimeoutSeconds != 0.1 {
-			t.Errorf("timeout %v", got.Command.TimeoutSeconds)
+		got := read[control.Operation](t, p.command("/api/v1/runtime/stop", `{"timeout":"100ms"}`), 202)
+		if got.TimeoutSeconds != 0.1 {
+			t.Errorf("timeout %v", got.TimeoutSeconds)
 		}
 		checkForced(t, p)
 	})
@@ -106,7 +105,7 @@ func checkForced(t *testing.T, p *plane) {
 		t.Errorf("receipt %+v", info.LastStop)
 	}
 	eventually(t, "the command has ended", func() bool {
-		c := read[control.RuntimeInfo](t, p.get("/api/v1/runtime"), 200).LastCommand
+		c := read[control.RuntimeInfo](t, p.get("/api/v1/runtime"), 200).LastOperation
 		return !c.EndedAt.IsZero() && c.Error == runtime.ErrNotClean.Error()
 	})
 }
@@ -124,8 +123,8 @@ func TestExit(t *testing.T) {
 			p.command("/api/v1/runtime/stop", "")
 			p.waitState(workers.Stopped)
 		}
-		got := read[control.Accepted](t, p.command("/api/v1/runtime/stop", `{"exit":true,"reason":"upgrade"}`), 202)
-		if !got.Command.Exit {
+		got := read[control.Operation](t, p.command("/api/v1/runtime/stop", `{"exit":true,"reason":"upgrade"}`), 202)
+		if !got.Exit {
 			t.Errorf("%+v", got)
 		}
 		select {
@@ -165,11 +164,11 @@ func TestDuringTheFirstStart(t *testing.T) {
 	if got := problem(t, p.command("/api/v1/runtime/start", ""), 409); got.State != "starting" {
 		t.Errorf("%+v", got)
 	}
-	read[control.Accepted](t, p.command("/api/v1/runtime/stop", ""), 202)
+	read[control.Operation](t, p.command("/api/v1/runtime/stop", ""), 202)
 	p.waitState(workers.Stopped)
-	read[control.Accepted](t, p.command("/api/v1/runtime/start", ""), 202)
+	read[control.Operation](t, p.command("/api/v1/runtime/start", ""), 202)
 	p.waitState(workers.Starting)
-	read[control.Accepted](t, p.command("/api/v1/runtime/stop", `{"exit":true}`), 202)
+	read[control.Operation](t, p.command("/api/v1/runtime/stop", `{"exit":true}`), 202)
 	select {
 	case err := <-over:
 		if err != nil {
@@ -186,17 +185,17 @@ func TestStartThatFails(t *testing.T) {
 	p.command("/api/v1/runtime/stop", "")
 	p.waitState(workers.Stopped)
 	p.bot.breakShop(errors.New("the shop is closed"))
-	read[control.Accepted](t, p.command("/api/v1/runtime/start", ""), 202)
-	var c *control.Command
+	read[control.Operation](t, p.command("/api/v1/runtime/start", ""), 202)
+	var c *control.Operation
 	eventually(t, "the start has ended", func() bool {
-		c = read[control.RuntimeInfo](t, p.get("/api/v1/runtime"), 200).LastCommand
-		return c.Asked == "start" && !c.EndedAt.IsZero()
+		c = read[control.RuntimeInfo](t, p.get("/api/v1/runtime"), 200).LastOperation
+		return c.Asked == "startRuntime" && !c.EndedAt.IsZero()
 	})
 	if !strings.Contains(c.Error, "the shop is closed") {
 		t.Errorf("error %q", c.Error)
 	}
 	p.bot.breakShop(nil)
-	read[control.Accepted](t, p.command("/api/v1/runtime/start", ""), 202)
+	read[control.Operation](t, p.command("/api/v1/runtime/start", ""), 202)
 	p.waitState(workers.Idle)
 }
 
@@ -207,7 +206,7 @@ func TestStopOfTheApplicationDuringACommand(t *testing.T) {
 	p.waitState(workers.Stopped)
 	entered := make(chan struct{})
 	p.bot.blockShop(entered)
-	read[control.Accepted](t, p.command("/api/v1/runtime/start", ""), 202)
+	read[control.Operation](t, p.command("/api/v1/runtime/start", ""), 202)
 	<-entered
 	began := time.Now()
 	rec, err := p.app.Stop(t.Context())
@@ -273,7 +272,7 @@ func TestServiceWithoutHTTP(t *testing.T) {
 	if _, err := svc.Worker("mail"); !errors.Is(err, control.ErrNotFound) || !errors.As(err, &e) {
 		t.Errorf("%v", err)
 	}
-	if _, err := svc.Start("test"); !errors.Is(err, control.ErrConflict) {
+	if _, err := svc.Start("test", ""); !errors.Is(err, control.ErrConflict) {
 		t.Errorf("%v", err)
 	}
 	if _, err := svc.Stop("test", control.StopRequest{Reason: "a\x00b"}); !errors.Is(err, control.ErrInvalid) {
@@ -294,7 +293,7 @@ func TestServiceWithoutHTTP(t *testing.T) {
 	if err := svc.Close(ctx); err != nil {
 		t.Error(err)
 	}
-	if _, err := svc.Start("test"); !errors.Is(err, control.ErrConflict) {
+	if _, err := svc.Start("test", ""); !errors.Is(err, control.ErrConflict) {
 		t.Errorf("a start after Close: %v", err)
 	}
 }

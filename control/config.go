@@ -14,7 +14,7 @@ import (
 
 // Config is the section platform.control.
 type Config struct {
-	// Enabled says whether the application has a control plane (default true). Who builds the channel reads it; NewHTTP does not.
+	// Enabled says whether the application has a control plane (default true). Who makes the Plane reads it; New does not.
 	Enabled bool `koanf:"enabled"`
 	// Listen is the address as host:port (default 127.0.0.1:8080). Port 0 takes a free one. An address that other machines can reach is refused
 	// without Tokens, and without Insecure too, because the channel speaks plain HTTP.

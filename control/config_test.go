@@ -41,8 +41,8 @@ func TestConfigThatIsFine(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}
-		if _, err := control.NewHTTP(cc); err != nil {
-			t.Errorf("%s: NewHTTP: %v", text, err)
+		if _, err := control.New(cc); err != nil {
+			t.Errorf("%s: New: %v", text, err)
 		}
 	}
 }
@@ -92,13 +92,13 @@ func TestConfigFaults(t *testing.T) {
 }
 
 // A configuration that was made in code is checked as well.
-func TestNewHTTPChecksToo(t *testing.T) {
+func TestNewChecksToo(t *testing.T) {
 	var f *config.Fault
-	_, err := control.NewHTTP(control.Config{Enabled: true, Listen: "0.0.0.0:0"})
+	_, err := control.New(control.Config{Enabled: true, Listen: "0.0.0.0:0"})
 	if !errors.As(err, &f) || f.Key != "listen" {
 		t.Errorf("%v", err)
 	}
-	if _, err := control.NewHTTP(control.Config{}); err == nil {
+	if _, err := control.New(control.Config{}); err == nil {
 		t.Error("an empty listen address is accepted")
 	}
 }

@@ -1,10 +1,12 @@
 // Package control is the control plane: what operators see and do of a running application, and the HTTP channel that carries it to them.
 //
-// # Service and channel
+// # Service and channels
 //
-// [Service] is the operations without any protocol: typed in, typed out, refusing with an [*Error]. [HTTP] is a channel on it, a runtime.Channel that the
-// runtime starts after the resources and before the workers, and stops after the workers. It shows a start in progress, and stays up over a stop that was asked
-// for through it. Another channel is another type beside it; the service, and what each operation demands ([Access]), stay as they are.
+// [Service] is the operations without any protocol: typed in, typed out, refusing with an [*Error]. A [Channel] carries them to operators: [HTTP] is one, and
+// WithChannel adds others, on the same service. [Plane] is all of it together, and what the runtime starts after the resources and before the workers, and stops
+// after the workers: so it shows a start in progress, and stays up over a stop that was asked for through it.
+//
+// Each operation is declared once, with its types, what it demands ([Access]) and its documentation; channels are made from that list.
 //
 // # Applications
 //
@@ -13,17 +15,25 @@
 //
 // # Commands
 //
-// Start and stop are answered as soon as the runtime shows that they have begun, and go on in the background; [RuntimeInfo] tells how the last one went. A
-// command that does not apply is a conflict that names the state and what would be allowed:
+// What is asked of the application and accepted is an [Operation]: it names who asked, why, how far it is and what came of it, and is remembered (the last 1000)
+// until the process ends. What takes time is answered as soon as the application shows that it has begun, and goes on in the background. A command that does not
+// apply is a conflict that names the state and what would be allowed:
 //
-//	            start     stop      stop, mode force   stop, exit
+//	runtime     start     stop      stop, mode force   stop, exit
 //	stopped     begins    conflict  conflict           ends the process
 //	starting    conflict  interrupts the start         interrupts, then ends the process
 //	idle, busy  conflict  begins    begins             ends the process
 //	stopping    conflict  conflict  forces that stop   ends the process
 //
-// A stop leaves process and channel up. With exit the process' own stop follows, as after SIGTERM. Commands are logged with the name of who asked.
-// The end of the application gives up commands that are under way; none of them keeps it from stopping.
+//	worker      start     stop      stop, mode force   restart
+//	stopped     begins    conflict  conflict           begins         (one that waits for its restart can be stopped)
+//	starting    conflict  begins    begins             conflict
+//	idle, busy  conflict  begins    begins             begins
+//	stopping    conflict  conflict  forces that stop   conflict
+//
+// A worker is started and stopped only while the runtime runs. Pausing and resuming applies always and changes nothing the second time. A stop of the runtime
+// leaves process and channels up; with exit the process' own stop follows, as after SIGTERM. The end of the application gives up commands that are under way;
+// none of them keeps it from stopping.
 //
 // # The HTTP channel
 //
@@ -51,8 +61,9 @@
 //	                          no token   viewer   operator   admin
 //	probes                    yes        yes      yes        yes
 //	reads                     (1)        yes      yes        yes
-//	traces                    no         yes      yes        yes
-//	start, stop               no         no       yes        yes
+//	tasks, traces             no         yes      yes        yes
+//	payloads, commands        no         no       yes        yes
+//	discard, purge            no         no       no         yes
 //
 // (1) Only while no tokens are configured, and only to requests that come from this machine, are addressed to it by a loopback name, and were not passed on by a
 // proxy. In that case a token with the role admin is made at start and shown once on the terminal, never in the log, so that a newcomer can act.

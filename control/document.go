@@ -14,11 +14,14 @@ import (
 
 // The tags of operations.
 const (
-	tagProbes   = "Probes"
-	tagRuntime  = "Runtime"
-	tagParts    = "Workers, queues, pipelines"
-	tagTraces   = "Traces"
-	tagDocument = "Documentation"
+	tagProbes     = "Probes"
+	tagRuntime    = "Runtime"
+	tagWorkers    = "Workers"
+	tagQueues     = "Queues"
+	tagPipelines  = "Pipelines"
+	tagOperations = "Operations"
+	tagTraces     = "Traces"
+	tagDocument   = "Documentation"
 
 	tagApplication = "Application" // in the documents of applications that have operations of their own
 )
@@ -32,10 +35,12 @@ func newDocument(prefix string) *huma.OpenAPI {
 		Info: &huma.Info{
 			Title:   "PLBA control plane",
 			Version: "1.0.0",
-			Description: "What operators see and do of one application on PLBA: probes and health, the state of the runtime with start and stop, " +
-				"workers with their state machines, queues, pipelines and recent traces.\n\n" +
-				"A command answers 202 and goes on in the background; `GET /api/v1/runtime` tells how it went. Everything that is refused or fails " +
-				"is answered with a problem as RFC 9457 describes it.\n\n" +
+			Description: "What operators see and do of one application on PLBA: probes and health, the runtime, workers with their state machines, " +
+				"queues and their tasks, pipelines and recent traces.\n\n" +
+				"A command answers with an operation that names who asked, why, how far it is and what came of it. One that takes time answers 202 and goes on in the " +
+				"background; `GET /api/v1/operations/{id}` tells how it goes. Everything that is refused or fails is answered with a problem as RFC 9457 describes it.\n\n" +
+				"Lists come in pages: `limit` bounds one, and its `next`, if there is one, is what the parameter `after` (or `before`) goes on with. Answers that clients " +
+				"ask for again and again have an `ETag`.\n\n" +
 				"Each operation says in `security` which role it needs, and in `x-plba-access` when it needs no token: `always`, or `on_loopback`, " +
 				"which means that the request comes from the same machine and that no tokens are configured.",
 			License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
@@ -45,7 +50,10 @@ func newDocument(prefix string) *huma.OpenAPI {
 		Tags: []*huma.Tag{
 			{Name: tagProbes, Description: "For orchestrators and load balancers. Each also answers HEAD."},
 			{Name: tagRuntime, Description: "What the application is doing, how it is, and start and stop."},
-			{Name: tagParts, Description: "What the application is made of."},
+			{Name: tagWorkers, Description: "The workers, their state machines, and commands to each."},
+			{Name: tagQueues, Description: "The queues and their tasks."},
+			{Name: tagPipelines, Description: "The pipelines and their graphs."},
+			{Name: tagOperations, Description: "What was asked of the application, and what came of it."},
 			{Name: tagTraces, Description: "The latest traces of this process, kept in memory when `platform.tracing.transport` is `memory`."},
 			{Name: tagDocument, Description: "This document. `/docs` shows it as a page that needs no internet."},
 		},
@@ -118,37 +126,54 @@ func refusalResponse(status int) *huma.Response {
 }
 
 // document describes the operation. The answer of success gets its schema from huma.
-func (op operation) document() huma.Operation {
-	success := op.status
+func (e endpoint) document() huma.Operation {
+	success := e.status
 	if success == 0 {
 		success = http.StatusOK
 	}
 	d := huma.Operation{
-		OperationID: op.id, Method: op.method, Path: op.path,
-		Tags: []string{op.tag}, Summary: op.summary, Description: op.detail,
+		OperationID: e.id, Method: e.method, Path: e.path,
+		Tags: []string{e.tag}, Summary: e.summary, Description: e.detail,
 		DefaultStatus: success,
-		Responses:     map[string]*huma.Response{strconv.Itoa(success): {Description: op.answer}},
-		Metadata:      map[string]any{accessKey: op.access},
-		Extensions:    map[string]any{accessExtension: op.access},
+		Responses:     map[string]*huma.Response{strconv.Itoa(success): {Description: e.answer}},
+		Metadata:      map[string]any{accessKey: e.access, polledKey: e.polled},
+		Extensions:    map[string]any{accessExtension: e.access},
 		MaxBodyBytes:  maxBody + 1, // the gate has read and measured it
 
-		RejectUnknownQueryParameters: !op.lax,
+		RejectUnknownQueryParameters: !e.lax,
 	}
-	d.Security = securityOf(op.access)
-	statuses := refusalsOf(op.access, op.method == http.MethodPost)
-	if !op.lax {
+	d.Security = securityOf(e.access)
+	if e.body != nil {
+		d.RequestBody = &huma.RequestBody{Description: "What is asked in detail.", Content: map[string]*huma.MediaType{"application/json": {Example: e.body}}}
+	}
+	statuses := refusalsOf(e.access, e.body != nil)
+	if !e.lax {
 		statuses = append(statuses, http.StatusUnprocessableEntity)
 	}
-	for _, status := range slices.Concat(statuses, op.problems) {
+	for _, status := range slices.Concat(statuses, e.problems) {
 		d.Responses[strconv.Itoa(status)] = refusalResponse(status)
+	}
+	if e.polled {
+		documentETag(&d)
 	}
 	return d
 }
 
+func documentETag(d *huma.Operation) {
+	d.Parameters = append(d.Parameters, &huma.Param{
+		Name: "If-None-Match", In: "header", Schema: &huma.Schema{Type: huma.TypeString}, Example: exampleETag,
+		Description: "The ETag of an answer that the client has; if it is still the answer it is not sent again.",
+	})
+	d.Responses["200"].Headers = map[string]*huma.Header{"ETag": textHeader("Names this very answer.")}
+	d.Responses["304"] = &huma.Response{Description: "The answer that the client has is still the answer.", Headers: map[string]*huma.Header{"ETag": textHeader("Names it.")}}
+}
+
+const exampleETag = `"tLWaMgm0Zo1DEXF1"`
+
 // illustrate adds the example, once huma has added the schema.
-func (op operation) illustrate(d huma.Operation) {
-	if media := d.Responses[strconv.Itoa(d.DefaultStatus)].Content["application/json"]; media != nil && op.example != nil {
-		media.Example = op.example
+func (e endpoint) illustrate(d huma.Operation) {
+	if media := d.Responses[strconv.Itoa(d.DefaultStatus)].Content["application/json"]; media != nil && e.example != nil {
+		media.Example = e.example
 	}
 }
 

@@ -14,11 +14,13 @@ var (
 	ErrConflict = errors.New("conflict")
 	// ErrInvalid: what was asked makes no sense in any state.
 	ErrInvalid = errors.New("invalid")
+	// ErrUnavailable: the answer is no, or what would give one does not answer.
+	ErrUnavailable = errors.New("unavailable")
 )
 
 // Error is how an operation of the Service refuses. Detail and the rest are for the one who asked.
 type Error struct {
-	Kind    error    // ErrNotFound, ErrConflict or ErrInvalid
+	Kind    error    // one of those above
 	Detail  string   // a sentence: what, why, what to do
 	Field   string   // of an invalid one: what of the input it is about, or ""
 	State   string   // of a conflict: the present state, or ""

@@ -28,14 +28,14 @@ func (clock) Register(r *runtime.Registry) error {
 }
 
 // An application with a control plane on a free port of this machine.
-func ExampleNewHTTP() {
-	var channel *control.HTTP
+func ExampleNew() {
+	var plane *control.Plane
 	app, err := runtime.New(clock{},
 		runtime.WithLogger(slog.New(slog.DiscardHandler)),
 		runtime.WithChannel(func(*config.Config) (runtime.Channel, error) {
 			var err error
-			channel, err = control.NewHTTP(control.Config{Enabled: true, Listen: "127.0.0.1:0"}, control.WithTerminal(io.Discard))
-			return channel, err
+			plane, err = control.New(control.Config{Enabled: true, Listen: "127.0.0.1:0"}, control.WithTerminal(io.Discard))
+			return plane, err
 		}))
 	if err != nil {
 		fmt.Println(err)
@@ -49,7 +49,7 @@ func ExampleNewHTTP() {
 	defer func() { _, _ = app.Stop(ctx) }()
 
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	res, err := client.Get("http://" + channel.Addr() + "/api/v1/workers")
+	res, err := client.Get("http://" + plane.HTTP().Addr() + "/api/v1/workers")
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/plba/plba/health"
@@ -19,8 +20,8 @@ func exampleTime(ago int) time.Time {
 }
 
 func exampleRuntime() RuntimeInfo {
-	start := exampleStart().Command
-	start.EndedAt = exampleTime(59)
+	start := exampleStart()
+	start.State, start.EndedAt = OperationSucceeded, exampleTime(59)
 	return RuntimeInfo{
 		Status: runtime.Status{
 			Name: "mail_order_bot", State: workers.Busy, Since: exampleTime(59), StartedAt: exampleTime(59), Ready: true,
@@ -29,26 +30,65 @@ func exampleRuntime() RuntimeInfo {
 				{Name: "email-processing", Kind: "consume", State: workers.Busy, Since: exampleTime(3), InFlight: 2, Done: 17, Failed: 1, Concurrency: 3,
 					LastError: "shop: no answer", LastErrorAt: exampleTime(31)},
 			},
-			LastStop: &runtime.Receipt{
-				Clean: true, Reason: "new price list (asked for by ops)", TookSeconds: 0.8,
-				Workers: []runtime.WorkerReceipt{
-					{Name: "mail-polling", Outcome: runtime.Drained, TookSeconds: 0.1},
-					{Name: "email-processing", Outcome: runtime.Drained, TookSeconds: 0.7, Receipt: workers.Receipt{Finished: 3}},
-				},
-			},
+			LastStop: exampleReceipt(),
 		},
-		LastCommand: &start,
+		LastOperation: &start,
 	}
 }
 
-func exampleStart() Accepted {
-	return Accepted{State: workers.Starting, Command: Command{Asked: askedStart, By: "ops", At: exampleTime(60)}}
+func exampleReceipt() *runtime.Receipt {
+	return &runtime.Receipt{
+		Clean: true, Reason: "new price list (asked for by ops)", TookSeconds: 0.8,
+		Workers: []runtime.WorkerReceipt{
+			{Name: "mail-polling", Outcome: runtime.Drained, TookSeconds: 0.1},
+			{Name: "email-processing", Outcome: runtime.Drained, TookSeconds: 0.7, Receipt: workers.Receipt{Finished: 3}},
+		},
+	}
 }
 
-func exampleStop() Accepted {
-	return Accepted{State: workers.Stopping, Command: Command{
-		Asked: askedStop, By: "ops", Reason: "new price list", Mode: Graceful, TimeoutSeconds: 30, At: exampleTime(90),
-	}}
+const exampleID = "m8x2k1-17"
+
+func exampleStart() Operation {
+	return Operation{ID: "m8x2k1-18", Asked: askedStart, By: "ops", Reason: "the price list is there", State: OperationRunning, At: exampleTime(60)}
+}
+
+func exampleStop() Operation {
+	return Operation{
+		ID: exampleID, Asked: askedStop, By: "ops", Reason: "new price list", Mode: Graceful, TimeoutSeconds: 30, State: OperationRunning, At: exampleTime(90),
+	}
+}
+
+func exampleStopped() Operation {
+	o := exampleStop()
+	o.State, o.EndedAt, o.Receipt = OperationSucceeded, exampleTime(89), exampleReceipt()
+	return o
+}
+
+func exampleMoves() []runtime.Transition {
+	return []runtime.Transition{
+		{From: runtime.Stopped, To: runtime.Starting, Event: runtime.EventStart, At: exampleTime(60), HeldSeconds: 29},
+		{From: runtime.Starting, To: runtime.Running, Event: runtime.EventStarted, At: exampleTime(59), HeldSeconds: 1},
+	}
+}
+
+func exampleHealthChanges() []health.Change {
+	return []health.Change{
+		{Name: "mail-polling", Critical: true, From: health.StateUnhealthy, To: health.StateOK, At: exampleTime(59)},
+		{Name: "mail-polling", Critical: true, From: health.StateOK, To: health.StateUnhealthy, Reason: "the mail server does not answer", At: exampleTime(91)},
+	}
+}
+
+func exampleTask() Task {
+	return Task{
+		ID: "0196b1a4f3e27c9d8a51c0de0b2f4e11", Kind: "mails", State: queue.StateRetrying, Attempt: 1, MaxAttempts: 20, Unique: "orders/7/1204",
+		Metadata: map[string]string{"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}, EnqueuedAt: exampleTime(33), RunAt: exampleTime(-2),
+		Failures: []queue.Failure{{Attempt: 1, At: exampleTime(31), Error: "shop: no answer"}},
+	}
+}
+
+func exampleShown() queue.Shown {
+	const payload = `{"account":"orders","uid":1204}`
+	return queue.Shown{JSON: json.RawMessage(payload), Bytes: len(payload)}
 }
 
 func exampleHealth(state health.State) health.Report {

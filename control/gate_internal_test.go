@@ -43,7 +43,7 @@ func ask(h http.Handler, method, path string) *httptest.ResponseRecorder {
 func TestPanicInAnOperation(t *testing.T) {
 	var log strings.Builder
 	g, a := testGate(t, slog.New(slog.NewTextHandler(&log, nil)))
-	register(a, operation{id: "explode", method: "GET", path: "/explode", access: accessProbe, tag: tagProbes}, func(context.Context, *struct{}) (*said[Probe], error) {
+	register(a, endpoint{id: "explode", method: "GET", path: "/explode", access: accessProbe, tag: tagProbes}, func(context.Context, *struct{}) (*said[Probe], error) {
 		panic("the secret is out")
 	})
 	rec := ask(g, "GET", "/explode")
@@ -80,7 +80,7 @@ func TestFailureOfAnOperation(t *testing.T) {
 	var log strings.Builder
 	g, a := testGate(t, slog.New(slog.NewTextHandler(&log, nil)))
 	fail := func(path string, err error) {
-		register(a, operation{id: path[1:], method: "GET", path: path, access: accessProbe, tag: tagProbes}, func(context.Context, *struct{}) (*said[Probe], error) {
+		register(a, endpoint{id: path[1:], method: "GET", path: path, access: accessProbe, tag: tagProbes}, func(context.Context, *struct{}) (*said[Probe], error) {
 			return nil, err
 		})
 	}

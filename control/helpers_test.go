@@ -143,6 +143,7 @@ type plane struct {
 	t        testing.TB
 	bot      *bot
 	app      *runtime.App
+	plane    *control.Plane
 	http     *control.HTTP
 	terminal *output
 	log      *output
@@ -202,8 +203,11 @@ func planeWith(t testing.TB, b *bot, settings map[string]any, opts ...control.Op
 				return nil, err
 			}
 			var err error
-			p.http, err = control.NewHTTP(cc, append(opts, control.WithTerminal(p.terminal))...)
-			return p.http, err
+			if p.plane, err = control.New(cc, append(opts, control.WithTerminal(p.terminal))...); err != nil {
+				return nil, err
+			}
+			p.http = p.plane.HTTP()
+			return p.plane, nil
 		}))
 	if err != nil {
 		t.Fatal(err)
@@ -349,6 +353,17 @@ func (p *plane) waitState(state workers.State) control.RuntimeInfo {
 		return info.State == state
 	})
 	return info
+}
+
+// waitOperation waits until the operation has ended, and gives it.
+func (p *plane) waitOperation(id string) control.Operation {
+	p.t.Helper()
+	var o control.Operation
+	eventually(p.t, "the operation has ended", func() bool {
+		o = read[control.Operation](p.t, p.get("/api/v1/operations/"+id), http.StatusOK)
+		return o.State != control.OperationRunning
+	})
+	return o
 }
 
 // waitIdle waits until the poller's first poll is over.

@@ -9,12 +9,9 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"sync"
 	"syscall"
 	"time"
-
-	"github.com/plba/plba/runtime"
 )
 
 // The limits of a connection. A client that is slower is cut off.
@@ -26,8 +23,7 @@ const (
 	maxHeader         = 32 << 10
 )
 
-// HTTP is the control channel that speaks HTTP, on a listener of its own and under prefixes of the application's muxes. It implements runtime.Channel; all
-// methods are safe for concurrent use.
+// HTTP is the channel that speaks HTTP, on a listener of its own and under prefixes of the application's muxes. All methods are safe for concurrent use.
 type HTTP struct {
 	cfg      Config
 	terminal io.Writer
@@ -38,54 +34,34 @@ type HTTP struct {
 
 	mu     sync.Mutex // guards what follows
 	mounts []*face
-	app    *runtime.App // nil while it does not run, as is what follows
-	svc    *Service
+	svc    *Service     // nil while it does not run, as is what follows
 	server *http.Server // nil without a listener too
 	addr   net.Addr
 	served chan struct{} // closed when the server has ended
 }
 
-var _ runtime.Channel = (*HTTP)(nil)
+var _ Channel = (*HTTP)(nil)
 
-// Option tunes NewHTTP.
-type Option interface{ http(*HTTP) }
-
-type option func(*HTTP)
-
-func (f option) http(h *HTTP) { f(h) }
-
-// WithTerminal is where the token of the first run is shown, once (default os.Stderr). It is never logged.
-func WithTerminal(w io.Writer) Option { return option(func(h *HTTP) { h.terminal = w }) }
-
-// WithoutListener leaves the listener out: the control plane is only where Handler mounts it. No token is made at start then.
-func WithoutListener() Option { return option(func(h *HTTP) { h.unheard = true }) }
-
-// NewHTTP makes the channel. It does no I/O; the error names everything in cfg that cannot be used.
-func NewHTTP(cfg Config, opts ...Option) (*HTTP, error) {
-	if err := cfg.Validate(); err != nil {
-		return nil, err
-	}
-	h := &HTTP{cfg: cfg, terminal: os.Stderr}
-	for _, opt := range opts {
-		opt.http(h)
-	}
+// newHTTP makes the channel of a valid configuration. It does no I/O.
+func newHTTP(cfg Config, o options) *HTTP {
+	h := &HTTP{cfg: cfg, terminal: o.terminal, unheard: o.unheard}
 	h.door = doorman{tokens: newTokens(cfg.Tokens), configured: len(cfg.Tokens) > 0, throttle: newThrottle()}
 	if !h.door.configured && !h.unheard {
 		text, t := firstRun()
 		h.token, h.door.tokens = text, tokens{t}
 	}
-	return h, nil
+	return h
 }
 
 // Name is "http".
 func (h *HTTP) Name() string { return "http" }
 
-// Start listens and serves the application. A port that is taken is an error.
-func (h *HTTP) Start(ctx context.Context, a *runtime.App) error {
+// Start listens and serves. A port that is taken is an error.
+func (h *HTTP) Start(ctx context.Context, svc *Service) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.app != nil {
-		return errors.New("the control plane has started already")
+	if h.svc != nil {
+		return errors.New("it has started already")
 	}
 	var listener net.Listener
 	if !h.unheard {
@@ -94,17 +70,18 @@ func (h *HTTP) Start(ctx context.Context, a *runtime.App) error {
 			return err
 		}
 	}
-	h.app, h.svc = a, NewService(a)
+	h.svc = svc
 	for _, f := range h.mounts {
 		h.open(f)
 	}
 	if !h.unheard {
+		log := svc.app.Logger()
 		h.open(&h.root)
 		h.addr, h.served = listener.Addr(), make(chan struct{})
-		h.server = newServer(h, a.Logger())
-		go serve(h.server, listener, h.served, a.Logger())
-		a.Logger().Info("control plane", "address", "http://"+h.addr.String())
-		h.show(a.Name())
+		h.server = newServer(h, log)
+		go serve(h.server, listener, h.served, log)
+		log.Info("control plane", "address", "http://"+h.addr.String())
+		h.show(svc.app.Name())
 	}
 	return nil
 }
@@ -162,12 +139,11 @@ func (h *HTTP) Addr() string {
 // ServeHTTP is what the listener serves, for tests. While the channel does not run it is a 503.
 func (h *HTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.root.ServeHTTP(w, r) }
 
-// Stop ends the service, waits for requests under way until ctx ends, and then cuts them off. Requests that came in by a mount are waited for by whoever
-// serves the mux.
+// Stop waits for requests under way until ctx ends, and then cuts them off. Requests that came in by a mount are waited for by whoever serves the mux.
 func (h *HTTP) Stop(ctx context.Context) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.app == nil {
+	if h.svc == nil {
 		return nil
 	}
 	var err error
@@ -181,7 +157,6 @@ func (h *HTTP) Stop(ctx context.Context) error {
 	for _, f := range h.mounts {
 		f.close()
 	}
-	err = errors.Join(err, h.svc.Close(ctx))
-	h.app, h.svc, h.server, h.addr = nil, nil, nil, nil
+	h.svc, h.server, h.addr = nil, nil, nil
 	return err
 }

@@ -25,7 +25,7 @@ func TestTakenPort(t *testing.T) {
 	p := newPlane(t, map[string]any{"platform.control.listen": other.Addr().String()})
 	err = p.app.Start(t.Context())
 	var failed *runtime.StartError
-	if !errors.As(err, &failed) || failed.Name != "http" || !errors.Is(err, syscall.EADDRINUSE) {
+	if !errors.As(err, &failed) || failed.Name != "control" || !errors.Is(err, syscall.EADDRINUSE) {
 		t.Fatalf("%v", err)
 	}
 	for _, want := range []string{other.Addr().String(), "platform.control.listen", "taken by another program"} {
@@ -45,11 +45,12 @@ func TestTakenPort(t *testing.T) {
 
 func TestAddressThatIsNotHere(t *testing.T) {
 	cc := control.Config{Enabled: true, Listen: "127.0.0.1:0"}
-	h, err := control.NewHTTP(cc, control.WithTerminal(io.Discard))
+	plane, err := control.New(cc, control.WithTerminal(io.Discard))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if h.Name() != "http" || h.Addr() != "" {
+	h := plane.HTTP()
+	if plane.Name() != "control" || h.Name() != "http" || h.Addr() != "" {
 		t.Errorf("%q %q", h.Name(), h.Addr())
 	}
 	// Before Start nobody is served, and Stop has nothing to do.
@@ -58,14 +59,14 @@ func TestAddressThatIsNotHere(t *testing.T) {
 	if rec.Code != 503 || rec.Header().Get("Content-Type") != "application/problem+json" {
 		t.Errorf("%d %v", rec.Code, rec.Header())
 	}
-	if err := h.Stop(t.Context()); err != nil {
+	if err := errors.Join(h.Stop(t.Context()), plane.Stop(t.Context())); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestStartTwice(t *testing.T) {
 	p := startPlane(t, nil)
-	if err := p.http.Start(t.Context(), p.app); err == nil {
+	if err := p.plane.Start(t.Context(), p.app); err == nil {
 		t.Error("a second Start is accepted")
 	}
 	if a := p.get("/livez"); a.status != 200 {
@@ -98,7 +99,7 @@ func (brokenTerminal) Write([]byte) (int, error) { return 0, errors.New("gone") 
 
 func TestBrokenTerminal(t *testing.T) {
 	p := newPlane(t, nil)
-	h, err := control.NewHTTP(control.Config{Enabled: true, Listen: "127.0.0.1:0"}, control.WithTerminal(brokenTerminal{}))
+	h, err := control.New(control.Config{Enabled: true, Listen: "127.0.0.1:0"}, control.WithTerminal(brokenTerminal{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,10 +137,10 @@ func TestStopUnderLoad(t *testing.T) {
 		})
 	}
 	for range 5 {
-		if err := p.http.Stop(t.Context()); err != nil {
+		if err := p.plane.Stop(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if err := p.http.Start(t.Context(), p.app); err != nil {
+		if err := p.plane.Start(t.Context(), p.app); err != nil {
 			t.Fatal(err)
 		}
 	}

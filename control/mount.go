@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 
 	"github.com/plba/plba/openapi"
-	"github.com/plba/plba/runtime"
 )
 
 // face is one place where the control plane is served: the listener, or a prefix of one of the application's muxes.
@@ -57,7 +56,7 @@ func (h *HTTP) Handler(prefix string) (http.Handler, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.mounts = append(h.mounts, f)
-	if h.app != nil {
+	if h.svc != nil {
 		h.open(f)
 	}
 	return f, nil
@@ -68,7 +67,7 @@ var errNoAuthentication = errors.New("no authentication is configured; add at le
 
 // open lets a face serve the application. The caller holds mu.
 func (h *HTTP) open(f *face) {
-	log := h.app.Logger()
+	log := h.svc.app.Logger()
 	door := h.door // with the tokens and the tries of earlier starts
 	door.log = log
 	var names hosts
@@ -76,13 +75,13 @@ func (h *HTTP) open(f *face) {
 		names = newHosts(h.cfg)
 	}
 	g := newGate(f.prefix, names, &door, log)
-	h.routes(g, h.app, log)
+	h.routes(g, log)
 	f.gate.Store(g)
 }
 
 // routes puts the operations and the page behind the gate.
-func (h *HTTP) routes(g *gate, a *runtime.App, log *slog.Logger) {
-	newAPI(g, h.svc, log, h.cfg.PublicHealth, applicationOf(a))
+func (h *HTTP) routes(g *gate, log *slog.Logger) {
+	newAPI(g, h.svc, log, h.cfg.PublicHealth, applicationOf(h.svc.app))
 	docs := openapi.Docs("PLBA control plane", g.prefix+"/openapi.json")
 	g.handle(http.MethodGet, "/docs/", accessRead, problemsOnly(docs))
 	g.handle(http.MethodGet, "/docs", accessRead, http.RedirectHandler(g.prefix+"/docs/", http.StatusPermanentRedirect).ServeHTTP)

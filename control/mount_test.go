@@ -83,7 +83,7 @@ func TestMounted(t *testing.T) {
 
 	// A stop over the API leaves it up, the stop of the application does not.
 	a := p.ask("POST", base+"/plba/api/v1/runtime/stop", "", ops)
-	read[control.Accepted](t, a, 202)
+	read[control.Operation](t, a, 202)
 	if got := a.header.Get("Location"); !strings.HasPrefix(got, "/plba/api/v1/") {
 		t.Errorf("Location %q", got)
 	}

@@ -30,47 +30,6 @@ func (p *plane) publish(ids ...int) {
 	}
 }
 
-// Every operation of the document answers with success, and with what the document says.
-func TestEveryOperationAnswersAsDocumented(t *testing.T) {
-	p := startPlane(t, nil)
-	p.publish(1, 2, 3)
-	eventually(t, "the mails are handled", func() bool {
-		return read[control.WorkerDetail](t, p.get("/api/v1/workers/email-processing"), 200).Done == 3
-	})
-	traces := read[control.TraceList](t, p.get("/api/v1/traces?kind=business", bearer(p.token)), 200).Traces
-	if len(traces) == 0 {
-		t.Fatal("no traces of three mails")
-	}
-	ask := map[string]string{ // by operation: path and body; commands come last, in this order
-		"getLiveness": "/livez", "getReadiness": "/readyz", "getStartup": "/startupz", "getHealth": "/health", "getRuntime": "/api/v1/runtime",
-		"listWorkers": "/api/v1/workers", "getWorker": "/api/v1/workers/email-processing",
-		"listQueues": "/api/v1/queues", "getQueue": "/api/v1/queues/mails",
-		"listPipelines": "/api/v1/pipelines", "getPipeline": "/api/v1/pipelines/orders",
-		"listTraces": "/api/v1/traces?limit=5", "getTrace": "/api/v1/traces/" + traces[0].TraceID,
-		"getDocumentAsJSON": "/openapi.json", "getDocumentAsYAML": "/openapi.yaml",
-	}
-	s := loadSpec(t)
-	answered := 0
-	check := func(id string, a answer) {
-		t.Helper()
-		s.each(func(method, path string, op specOperation) {
-			if op.OperationID == id {
-				answered++
-				checkAnswer(t, s, method+" "+path, op, a)
-			}
-		})
-	}
-	for id, path := range ask {
-		check(id, p.get(path, bearer(p.token)))
-	}
-	check("stopRuntime", p.command("/api/v1/runtime/stop", `{"reason":"test","timeout":"10s"}`))
-	p.waitState(workers.Stopped)
-	check("startRuntime", p.command("/api/v1/runtime/start", ""))
-	if answered != 17 {
-		t.Errorf("%d operations answered, want 17", answered)
-	}
-}
-
 // checkAnswer compares an answer of success with the document.
 func checkAnswer(t *testing.T, s spec, at string, op specOperation, a answer) {
 	t.Helper()
@@ -101,6 +60,9 @@ func (s spec) conform(t *testing.T, at string, schema specSchema, value any) {
 	}
 	if len(schema.Enum) > 0 && !slices.Contains(schema.Enum, value) {
 		t.Errorf("%s: %v is not one of %v", at, value, schema.Enum)
+	}
+	if schema.Type == nil && schema.Properties == nil {
+		return // anything
 	}
 	switch v := value.(type) {
 	case map[string]any:
@@ -229,8 +191,8 @@ func TestHealth(t *testing.T) {
 	p.bot.breakShop(context.DeadlineExceeded)
 	p.command("/api/v1/runtime/start", "")
 	eventually(t, "the start failed", func() bool {
-		c := read[control.RuntimeInfo](t, p.get("/api/v1/runtime"), 200).LastCommand
-		return c != nil && c.Asked == "start" && !c.EndedAt.IsZero()
+		c := read[control.RuntimeInfo](t, p.get("/api/v1/runtime"), 200).LastOperation
+		return c != nil && c.Asked == "startRuntime" && !c.EndedAt.IsZero()
 	})
 	report = read[health.Report](t, p.get("/health"), 503)
 	if report.State != health.StateUnhealthy || !strings.Contains(report.Reason, "shop is unhealthy") {

@@ -49,20 +49,20 @@ func (p *Problem) GetStatus() int { return p.Status }
 func (p *Problem) ContentType(string) string { return problemType }
 
 // problemOf translates what an operation refuses with. Any other error is a failure, which is logged and not told.
-func problemOf(err error, op operation, log *slog.Logger) *Problem {
+func problemOf(err error, ep endpoint, log *slog.Logger) *Problem {
 	var p *Problem
 	var e *Error
 	switch {
 	case errors.As(err, &p):
 		return p
 	case !errors.As(err, &e):
-		log.Error("control operation failed", "operation", op.id, "error", err)
+		log.Error("control operation failed", "operation", ep.id, "error", err)
 		return internal()
 	}
 	p = newProblem(statusOf(e.Kind), "%s", e.Detail)
 	p.State, p.Allowed = e.State, e.Allowed
 	if e.Field != "" {
-		p.Errors = []ProblemError{{Message: e.Detail, Location: op.input() + "." + e.Field}}
+		p.Errors = []ProblemError{{Message: e.Detail, Location: ep.input() + "." + e.Field}}
 	}
 	return p
 }
@@ -73,6 +73,8 @@ func statusOf(kind error) int {
 		return http.StatusNotFound
 	case ErrConflict:
 		return http.StatusConflict
+	case ErrUnavailable:
+		return http.StatusServiceUnavailable
 	default:
 		return http.StatusUnprocessableEntity
 	}

@@ -58,6 +58,7 @@ var (
 	accessRead    = Access{Role: Viewer, Without: OnLoopback}
 	accessPrivate = Access{Role: Viewer, Without: Never}
 	accessCommand = Access{Role: Operator, Without: Never}
+	accessAdmin   = Access{Role: Admin, Without: Never}
 )
 
 // isPrintable keeps line breaks, terminal sequences and invisible characters out of logs and terminals.

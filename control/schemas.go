@@ -2,8 +2,11 @@ package control
 
 import (
 	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/plba/plba/fsm"
 	"github.com/plba/plba/health"
 	"github.com/plba/plba/pipeline"
 	"github.com/plba/plba/queue"
@@ -32,6 +35,20 @@ func nameSchema(t reflect.Type, hint string) string {
 		return "HealthComponent"
 	case reflect.TypeFor[queue.Stats]():
 		return "QueueStats"
+	case reflect.TypeFor[queue.Failure]():
+		return "TaskFailure"
+	case reflect.TypeFor[queue.Shown]():
+		return "TaskPayload"
+	case reflect.TypeFor[runtime.Transition]():
+		return "RuntimeTransition"
+	case reflect.TypeFor[health.Change]():
+		return "HealthChange"
+	case reflect.TypeFor[Lifecycle[workers.State, workers.Event]]():
+		return "WorkerLifecycle"
+	case reflect.TypeFor[Move[workers.State, workers.Event]]():
+		return "WorkerMove"
+	case reflect.TypeFor[Move[runtime.State, runtime.Event]]():
+		return "RuntimeMove"
 	case reflect.TypeFor[pipeline.Graph]():
 		return "PipelineGraph"
 	case reflect.TypeFor[pipeline.Node]():
@@ -55,6 +72,9 @@ func aliasEnums(r huma.Registry) {
 	alias[health.State, healthStates](r)
 	alias[runtime.Outcome, outcomes](r)
 	alias[tracing.Kind, traceKinds](r)
+	alias[queue.State, taskStates](r)
+	alias[runtime.State, runtimeStates](r)
+	alias[runtime.Event, runtimeEvents](r)
 }
 
 func alias[T ~string, Schema huma.SchemaProvider](r huma.Registry) {
@@ -67,16 +87,32 @@ type (
 	healthStates string
 	outcomes     string
 	traceKinds   string
+
+	taskStates    string
+	runtimeStates string
+	runtimeEvents string
 )
 
 func (workerStates) Schema(huma.Registry) *huma.Schema { return enum(workers.Lifecycle().States()...) }
 
-func (workerEvents) Schema(huma.Registry) *huma.Schema {
-	var events []workers.Event
-	for _, e := range workers.Lifecycle().Edges() {
-		events = append(events, e.Event)
+func (workerEvents) Schema(huma.Registry) *huma.Schema { return enum(eventsOf(workers.Lifecycle())...) }
+
+func (runtimeStates) Schema(huma.Registry) *huma.Schema { return enum(runtime.Lifecycle().States()...) }
+
+func (runtimeEvents) Schema(huma.Registry) *huma.Schema {
+	return enum(eventsOf(runtime.Lifecycle())...)
+}
+
+func (taskStates) Schema(huma.Registry) *huma.Schema { return enum(queue.States().States()...) }
+
+// eventsOf are the events of a table, each once.
+func eventsOf[S, E ~string](t *fsm.Table[S, E]) (events []E) {
+	for _, e := range t.Edges() {
+		if !slices.Contains(events, e.Event) {
+			events = append(events, e.Event)
+		}
 	}
-	return enum(events...)
+	return events
 }
 
 func (healthStates) Schema(huma.Registry) *huma.Schema {
@@ -93,7 +129,12 @@ func (traceKinds) Schema(huma.Registry) *huma.Schema {
 
 // Schema lists the states of a queue.
 func (QueueState) Schema(huma.Registry) *huma.Schema {
-	return enum(QueueOpen, QueueClosed, QueueUnavailable)
+	return enum(QueueOpen, QueuePaused, QueueClosed, QueueUnavailable)
+}
+
+// Schema lists the states of an operation.
+func (OperationState) Schema(huma.Registry) *huma.Schema {
+	return enum(OperationRunning, OperationSucceeded, OperationFailed)
 }
 
 // Schema lists the modes of a stop.
@@ -108,12 +149,11 @@ func enum[T ~string](values ...T) *huma.Schema {
 }
 
 // settleSchemas says of answers what huma does not know: lists are never null, and more properties may come with later versions. What clients send stays
-// strict.
+// strict; those types are named so.
 func settleSchemas(r huma.Registry) {
-	sent := r.Schema(reflect.TypeFor[StopBody](), false, "")
 	for name, s := range r.Map() {
 		s.Description = describe(name, "")
-		if s == sent {
+		if strings.HasSuffix(name, "Body") {
 			continue
 		}
 		s.AdditionalProperties = nil

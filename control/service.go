@@ -2,7 +2,10 @@ package control
 
 import (
 	"context"
+	"fmt"
+	"strconv"
 	"sync"
+	"time"
 
 	"github.com/plba/plba/health"
 	"github.com/plba/plba/runtime"
@@ -11,49 +14,97 @@ import (
 // Service is what operators may see and do, without any protocol: channels carry it to them. All methods are safe for concurrent use and, but for
 // Close, answer at once. Errors are of type *Error.
 //
-// Who may do what is the channel's to decide before it calls; what each operation demands is declared in one place (see Access).
+// The typed methods do what they are asked; who may ask is decided before, by Call, or by a channel with the Access that each operation declares.
 type Service struct {
-	app *runtime.App
+	app   *runtime.App
+	epoch string // begins the IDs that this service gives
 
-	ctx    context.Context // of commands under way
-	cancel context.CancelFunc
+	commands sync.Mutex // one command to the runtime after the other, until the runtime shows it
 
-	commands sync.Mutex // one command after the other, until the runtime shows it
-
-	mu       sync.Mutex // guards what follows; never held while calling the runtime
-	closed   bool
-	last     *underway // the command accepted last
-	underway map[*underway]struct{}
+	mu         sync.Mutex // guards what follows; never held while calling the runtime
+	ctx        context.Context
+	cancel     context.CancelFunc // ends the commands under way
+	closed     bool
+	lastID     uint64
+	operations []*underway // the oldest first
 }
 
 // NewService makes the service of an application. Close ends it.
 func NewService(a *runtime.App) *Service {
-	s := &Service{app: a, underway: map[*underway]struct{}{}}
+	s := &Service{app: a, epoch: strconv.FormatInt(time.Now().UnixMilli(), 36)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
 
-// RuntimeInfo is what the application is doing, and how the last command went.
+// reopen lets a closed service accept commands again; what it remembers stays.
+func (s *Service) reopen() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		s.ctx, s.cancel = context.WithCancel(context.Background())
+		s.closed = false
+	}
+}
+
+// Close refuses further commands, gives up those under way, and waits for stops among them or for the end of ctx; the error names what it did not wait for.
+// For a start nobody must wait here: one that App.Stop interrupts takes down what it has begun, and so stops the channel that calls Close, itself.
+// App.Stop waits for that.
+func (s *Service) Close(ctx context.Context) error {
+	s.mu.Lock()
+	s.closed = true
+	cancel := s.cancel
+	var stops []*underway
+	for _, u := range s.operations {
+		if o := u.operation; o.State == OperationRunning && o.Asked == askedStop {
+			stops = append(stops, u)
+		}
+	}
+	s.mu.Unlock()
+	cancel()
+	for _, u := range stops {
+		select {
+		case <-u.done:
+		case <-ctx.Done():
+			return fmt.Errorf("the stop asked for by %s has not ended: %w", s.now(u).By, context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
+// life is the context of commands that are accepted now.
+func (s *Service) life() context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ctx
+}
+
+// RuntimeInfo is what the application is doing, and how the last operation went.
 type RuntimeInfo struct {
 	runtime.Status
-	LastCommand *Command `json:"last_command,omitempty"`
+	LastOperation *Operation `json:"last_operation,omitempty"`
 }
 
 // Runtime tells what the application is doing.
 func (s *Service) Runtime() RuntimeInfo {
 	info := RuntimeInfo{Status: s.app.Status()}
-	if rec := info.LastStop; rec != nil && rec.Workers == nil {
-		whole := *rec
-		whole.Workers = []runtime.WorkerReceipt{}
-		info.LastStop = &whole
-	}
+	info.LastStop = wholeReceipt(info.LastStop)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.last != nil {
-		last := s.last.command
-		info.LastCommand = &last
+	if n := len(s.operations); n > 0 {
+		last := s.operations[n-1].operation
+		info.LastOperation = &last
 	}
 	return info
+}
+
+// wholeReceipt has no list that is null.
+func wholeReceipt(rec *runtime.Receipt) *runtime.Receipt {
+	if rec == nil || rec.Workers != nil {
+		return rec
+	}
+	whole := *rec
+	whole.Workers = []runtime.WorkerReceipt{}
+	return &whole
 }
 
 // Health aggregates the application's components.

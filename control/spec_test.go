@@ -156,8 +156,8 @@ func TestSpecIsComplete(t *testing.T) {
 			t.Errorf("tag %s has no operation", tag)
 		}
 	}
-	if len(ids) != 17 {
-		t.Errorf("%d operations, want 17", len(ids))
+	if len(ids) != 37 {
+		t.Errorf("%d operations, want 37", len(ids))
 	}
 }
 
@@ -176,7 +176,7 @@ func checkResponses(t *testing.T, s spec, at string, op specOperation) {
 				t.Errorf("%s: %s is no problem with an example", at, status)
 			}
 		}
-		if r.Description == "" || len(r.Content) == 0 {
+		if r.Description == "" || len(r.Content) == 0 && status != "304" {
 			t.Errorf("%s: response %s has no description or content", at, status)
 		}
 		for media, c := range r.Content {
@@ -222,7 +222,7 @@ func TestSpecDescribesEveryField(t *testing.T) {
 			}
 		}
 		strict := schema.AdditionalProperties == false
-		if strict != (name == "StopBody") {
+		if strict != strings.HasSuffix(name, "Body") {
 			t.Errorf("%s: additionalProperties is %v; what is sent is strict, what is answered may grow", name, schema.AdditionalProperties)
 		}
 	}

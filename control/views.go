@@ -1,43 +1,44 @@
 package control
 
 import (
-	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
-	"github.com/plba/plba/fsm"
 	"github.com/plba/plba/pipeline"
-	"github.com/plba/plba/queue"
 	"github.com/plba/plba/runtime"
 	"github.com/plba/plba/tracing"
 	"github.com/plba/plba/workers"
 )
 
-// Workers tells what each worker is doing, in the order of registration.
-func (s *Service) Workers() []workers.Status { return s.app.Status().Workers }
+// WorkerFilter chooses workers. Its zero value chooses the first 100.
+type WorkerFilter struct {
+	State workers.State // "" for all
+	Kind  string        // "" for all
+	After string        // the name after which to go on
+	Limit int           // 1 to 1000; more counts as 1000, 0 as 100
+}
+
+// Workers tells what workers are doing, in the order of registration. next is the After that goes on, "" at the end.
+func (s *Service) Workers(f WorkerFilter) (list []workers.Status, next string, err error) {
+	if f.State != "" && !slices.Contains(workers.Lifecycle().States(), f.State) {
+		return nil, "", invalid("state", "state must be one of "+joined(workers.Lifecycle().States()))
+	}
+	all := s.app.Status().Workers
+	byName := make(map[string]workers.Status, len(all))
+	for _, w := range all {
+		byName[w.Name] = w
+	}
+	return page(s.app.WorkerNames(), f.After, f.Limit, func(name string) (workers.Status, bool) {
+		w := byName[name]
+		return w, (f.State == "" || w.State == f.State) && (f.Kind == "" || w.Kind == f.Kind)
+	})
+}
 
 // WorkerDetail is all that is known of one worker.
 type WorkerDetail struct {
 	runtime.WorkerInfo
-	Lifecycle Lifecycle `json:"lifecycle"`
-}
-
-// Lifecycle is the state machine that every worker obeys, and where in it one worker is.
-type Lifecycle struct {
-	Initial workers.State   `json:"initial"`
-	Current workers.State   `json:"current"`
-	Allowed []workers.Event `json:"allowed"` // the events that can come next
-	States  []workers.State `json:"states"`
-	Moves   []Move          `json:"moves"`
-	Mermaid string          `json:"mermaid"` // a stateDiagram-v2 with the current state marked
-}
-
-// Move is one row of the lifecycle table.
-type Move struct {
-	Event workers.Event   `json:"event"`
-	From  []workers.State `json:"from"`
-	To    workers.State   `json:"to"`
+	Lifecycle Lifecycle[workers.State, workers.Event] `json:"lifecycle"`
 }
 
 // Worker describes one worker: its state, the drawing of its machine, its last transitions, its health.
@@ -55,62 +56,6 @@ func (s *Service) Worker(name string) (WorkerDetail, error) {
 	return WorkerDetail{info, lifecycleAt(workers.Lifecycle(), info.State)}, nil
 }
 
-func lifecycleAt(t *fsm.Table[workers.State, workers.Event], current workers.State) Lifecycle {
-	l := Lifecycle{
-		Initial: t.Initial(), Current: current, Allowed: t.Allowed(current), States: t.States(), Moves: []Move{},
-		Mermaid: t.Mermaid() + "    classDef current fill:#2b6cb0,color:#fff\n    class " + string(current) + " current\n",
-	}
-	for _, e := range t.Edges() {
-		l.Moves = append(l.Moves, Move{Event: e.Event, From: e.From, To: e.To})
-	}
-	return l
-}
-
-// QueueState says whether a queue can be used.
-type QueueState string
-
-// The states of a queue.
-const (
-	QueueOpen        QueueState = "open"
-	QueueClosed      QueueState = "closed"      // the runtime is stopped
-	QueueUnavailable QueueState = "unavailable" // its engine does not answer; the log says why
-)
-
-// QueueDetail is what is known of one queue.
-type QueueDetail struct {
-	runtime.QueueInfo
-	State QueueState   `json:"state"`
-	Stats *queue.Stats `json:"stats,omitempty"` // of an open queue
-}
-
-// Queues describes the queues in the order of registration.
-func (s *Service) Queues(ctx context.Context) []QueueDetail {
-	list := []QueueDetail{}
-	for _, name := range s.app.QueueNames() {
-		if q, err := s.Queue(ctx, name); err == nil {
-			list = append(list, q)
-		}
-	}
-	return list
-}
-
-// Queue describes one queue.
-func (s *Service) Queue(ctx context.Context, name string) (QueueDetail, error) {
-	info, ok := s.app.Queue(name)
-	if !ok {
-		return QueueDetail{}, noSuch("queue", name, s.app.QueueNames())
-	}
-	stats, err := s.app.QueueStats(ctx, name)
-	switch {
-	case err == nil:
-		return QueueDetail{info, QueueOpen, &stats}, nil
-	case errors.Is(err, queue.ErrNotOpen), errors.Is(err, queue.ErrClosed):
-		return QueueDetail{info, QueueClosed, nil}, nil
-	}
-	s.app.Logger().Warn("queue statistics are not available", "queue", name, "error", err)
-	return QueueDetail{info, QueueUnavailable, nil}, nil
-}
-
 // PipelineSummary is one line in the list of pipelines.
 type PipelineSummary struct {
 	Name   string `json:"name"`
@@ -119,13 +64,16 @@ type PipelineSummary struct {
 	Stages int    `json:"stages"` // with those inside of stages
 }
 
-// Pipelines lists the pipelines in the order of registration.
-func (s *Service) Pipelines() []PipelineSummary {
-	list := []PipelineSummary{}
+// Pipelines lists pipelines in the order of registration, limit of them (1 to 1000; 0 counts as 100) after the one of that name. next is the after that goes
+// on, "" at the end.
+func (s *Service) Pipelines(after string, limit int) (list []PipelineSummary, next string, err error) {
+	var names []string
+	byName := map[string]PipelineSummary{}
 	for _, g := range s.graphs() {
-		list = append(list, PipelineSummary{Name: g.Name, In: g.In, Out: g.Out, Stages: len(g.Nodes) - 1})
+		names = append(names, g.Name)
+		byName[g.Name] = PipelineSummary{Name: g.Name, In: g.In, Out: g.Out, Stages: len(g.Nodes) - 1}
 	}
-	return list
+	return page(names, after, limit, func(name string) (PipelineSummary, bool) { return byName[name], true })
 }
 
 // Pipeline gives the graph of one pipeline.
