@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 )
 
@@ -53,24 +52,20 @@ func Each[A, B any](name string, s Stage[A, B], options ...EachOption) *EachStep
 	b := &each[A, B]{eachSettings: eachSettings{atOnce: defaultAtOnce}, stage: s}
 	for _, o := range options {
 		if o == nil {
-			n.faults = append(n.faults, "one of its options is nil")
+			n.fault("one of its options is nil")
 			continue
 		}
 		o(&b.eachSettings)
 	}
 	if b.atOnce < 1 {
-		n.faults = append(n.faults, fmt.Sprintf("AtOnce(%d): there must be at least 1 element at once", b.atOnce))
+		n.fault("AtOnce(%d): there must be at least 1 element at once", b.atOnce)
 	}
 	n.settings = append(n.settings, setting{"at_once", strconv.Itoa(b.atOnce)})
 	if b.collect {
 		n.settings = append(n.settings, setting{"errors", "collected"})
 	}
-	if child := nodeOf(s); child != nil {
-		b.name, b.once = child.name, len(keptStages(child)) > 0
-		n.children = []*node{child}
-	} else {
-		n.faults = append(n.faults, "the stage for its elements is nil")
-	}
+	b.name = n.inside(s, "each element", "the stage for its elements")
+	b.once = len(keptStages(n)) > 0
 	return &EachStep[A, B]{newStep[[]A, []B](n, b), b}
 }
 

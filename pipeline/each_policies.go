@@ -49,6 +49,16 @@ func (e *EachStep[A, B]) Fallback(give func(ctx context.Context, in []A, err err
 	return e.with(e.Step.Fallback(give))
 }
 
+// Checkpoint is Step.Checkpoint for the whole fan-out.
+func (e *EachStep[A, B]) Checkpoint() *EachStep[A, B] {
+	return e.with(e.Step.Checkpoint())
+}
+
+// Compensate is Step.Compensate for the whole fan-out.
+func (e *EachStep[A, B]) Compensate(undo func(ctx context.Context, in []A, out []B, cause error) error) *EachStep[A, B] {
+	return e.with(e.Step.Compensate(undo))
+}
+
 // Describe is Step.Describe.
 func (e *EachStep[A, B]) Describe(text string) *EachStep[A, B] {
 	return e.with(e.Step.Describe(text))

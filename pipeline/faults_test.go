@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"context"
 	htmltemplate "html/template"
+	"math"
 	"text/template"
 	"time"
 
@@ -132,6 +133,63 @@ func faultyBuilds() map[string]func() error {
 			_, err := pipeline.New[mail, int]("p").
 				Stage(parse).
 				Stage(nil).
+				Stage(number).
+				Build()
+			return err
+		},
+		"policies": func() error {
+			a := pipeline.Pure("a", func(v int) int { return v })
+			yes := func(error) bool { return true }
+			_, err := pipeline.New[int, int]("p").
+				Stage(a.Limit(0)).
+				Stage(pipeline.Sub(pipeline.New[int, int]("b").Stage(a).MustBuild()).Rate(0, 0).Rate(math.NaN(), 1)).
+				Stage(pipeline.Pure("c", func(v int) int { return v }).Rate(math.Inf(1), -1).Fallback(nil)).
+				Stage(pipeline.Pure("d", func(v int) int { return v }).Breaker(0, 0, nil)).
+				Stage(pipeline.Pure("e", func(v int) int { return v }).Breaker(5, time.Second, pipeline.OutOf(4))).
+				Stage(pipeline.Pure("f", func(v int) int { return v }).Breaker(5, time.Second, pipeline.OutOf(1_000_000))).
+				Stage(pipeline.Pure("g", func(v int) int { return v }).RetryIf(yes)).
+				Stage(pipeline.Pure("h", func(v int) int { return v }).Retry(2).RetryIf(nil).PermanentIf(nil).Trace(nil)).
+				Build()
+			return err
+		},
+		"validate": func() error {
+			var none *pipeline.Step[pipeline.Rejected[int], pipeline.Done]
+			_, err := pipeline.New[int, int]("p").
+				Stage(pipeline.Validate[int]("a", nil, nil)).
+				Stage(pipeline.Validate("b", func(context.Context, int) error { return nil }, none)).
+				Stage(pipeline.Validate("c", func(context.Context, int) error { return nil }, pipeline.Sink[pipeline.Rejected[int]]("inside", nil).Retry(0))).
+				Build()
+			return err
+		},
+		"switch": func() error {
+			var none *pipeline.Step[int, int]
+			itself := func(v int) int { return v }
+			_, err := pipeline.New[int, int]("p").
+				Stage(pipeline.Switch[int, int, int]("a", nil)).
+				Stage(pipeline.Switch("b", itself, pipeline.On(1, number), pipeline.On(1, number), pipeline.On[int, int, int](2, nil), pipeline.On(3, none))).
+				Stage(pipeline.Switch("c", itself, pipeline.Case[int, int, int]{}).Otherwise(nil)).
+				Stage(pipeline.Switch("d", itself, pipeline.On(1, number)).Otherwise(pipeline.Pure("number", itself)).Limit(-1)).
+				Stage(pipeline.Switch("e", func(v int) any { return v }, pipeline.On[any]([]int{1}, number))).
+				Stage(pipeline.Switch("f", func(v int) float64 { return 0 }, pipeline.On(math.NaN(), number))).
+				Build()
+			return err
+		},
+		"branches": func() error {
+			var none *pipeline.Step[int, int]
+			merge := func(context.Context, int, int, int) (int, error) { return 0, nil }
+			_, err := pipeline.New[int, int]("p").
+				Stage(pipeline.Both("a", number, none, merge)).
+				Stage(pipeline.Both("b", number, number, merge)).
+				Stage(pipeline.All3[int, int, int, int, int]("c", nil, number, number.Retry(0), nil)).
+				Stage(pipeline.All4[int, int, int, int, int, int]("d", nil, nil, nil, nil, nil)).
+				Build()
+			return err
+		},
+		"middleware": func() error {
+			_, err := pipeline.New[int, int]("p").
+				Use(func(ctx context.Context, _ pipeline.StageInfo, next func(context.Context) error) error {
+					return next(ctx)
+				}, nil).
 				Stage(number).
 				Build()
 			return err

@@ -20,7 +20,7 @@ type Node struct {
 	ID          string            `json:"id"`               // path: "orders/attachments/decode"
 	Parent      string            `json:"parent,omitempty"` // ID of the node it is inside of; empty for the pipeline itself
 	Name        string            `json:"name"`
-	Kind        string            `json:"kind"`                  // map, pure, tap, filter, sink, each or pipeline
+	Kind        string            `json:"kind"`                  // map, pure, tap, filter, sink, validate, switch, each, both, all or pipeline
 	Description string            `json:"description,omitempty"` // what Describe says
 	In          string            `json:"in"`                    // Go type
 	Out         string            `json:"out"`                   // Go type
@@ -28,12 +28,13 @@ type Node struct {
 	Policies    map[string]string `json:"policies,omitempty"`    // policies and settings: retry, timeout, at_once, …
 }
 
-// Edge is the way of a value: from one stage to the next, or from a stage into the ones inside of it.
+// Edge is the way of a value: from one stage to the next, or from a stage into the ones inside of it. Those inside
+// of a pipeline follow each other; those inside of any other stage stand beside each other.
 type Edge struct {
 	From  string `json:"from"`
 	To    string `json:"to"`
-	Type  string `json:"type"` // Go type of the value
-	Label string `json:"label,omitempty"`
+	Type  string `json:"type"`            // Go type of the value
+	Label string `json:"label,omitempty"` // into a stage: "each element", "rejected", the cases of a switch, "otherwise"
 }
 
 // JSON is the graph as indented JSON.
@@ -69,10 +70,10 @@ func (g *Graph) add(n *node, parent string) (id string) {
 	}
 	g.Nodes = append(g.Nodes, node)
 	before := id
-	for _, c := range n.children {
+	for i, c := range n.children {
 		edge := Edge{From: before, Type: typeName(c.in)}
-		if n.kind == kindEach {
-			edge.Label = "each element"
+		if n.ways != nil {
+			edge.From, edge.Label = id, n.ways[i]
 		}
 		at := len(g.Edges)
 		g.Edges = append(g.Edges, edge)

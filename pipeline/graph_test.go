@@ -16,19 +16,36 @@ type pair[A, B any] struct {
 	b B
 }
 
-// drawn is a pipeline with everything a graph can show.
+// drawn is a pipeline with everything a graph can show: every combinator, every policy.
 func drawn() *pipeline.Pipeline[mail, pipeline.Done] {
-	price := pipeline.New[item, pair[item, []id]]("price").
-		Stage(pipeline.Filter("known", func(context.Context, item) (bool, error) { return true, nil })).
-		Stage(pipeline.Map("look-up", func(context.Context, item) (pair[item, []id], error) { return pair[item, []id]{}, nil }).Retry(3)).
+	found := func(context.Context, item) (bool, error) { return true, nil }
+	lookUp := func(context.Context, item) (pair[item, []id], error) { return pair[item, []id]{}, nil }
+	price := pipeline.New[item, pair[item, []id]]("price").Describe("what an item costs").
+		Stage(pipeline.Filter("known", found)).
+		Stage(pipeline.Map("look-up", lookUp).Retry(3).RetryIf(func(error) bool { return true })).
 		MustBuild()
-	return pipeline.New[mail, pipeline.Done]("orders").
-		Stage(pipeline.Tap("log", func(context.Context, mail) error { return nil })).
+	answer := pipeline.Sink("answer", func(context.Context, pipeline.Rejected[mail]) error { return nil })
+	number := func(name string) *pipeline.Step[mail, int] { return pipeline.Pure(name, func(mail) int { return 0 }) }
+	size := func(m mail) string { return m.body }
+	keep := func(_ context.Context, m mail, _, _ int) (mail, error) { return m, nil }
+	keep3 := func(_ context.Context, m mail, _, _, _ int) (mail, error) { return m, nil }
+	keep4 := func(_ context.Context, m mail, _, _, _, _ int) (mail, error) { return m, nil }
+	same := pipeline.Tap("same", func(context.Context, mail) error { return nil })
+	return pipeline.New[mail, pipeline.Done]("orders").Describe("every combinator").
+		Stage(pipeline.Tap("log", func(context.Context, mail) error { return nil }).Describe(`notes "all" <of> it`)).
+		Stage(pipeline.Validate("check", func(context.Context, mail) error { return nil }, answer.Retry(2))).
+		Stage(pipeline.Switch("size", size, pipeline.On("small", same), pipeline.On("large", pipeline.Tap("split", func(context.Context, mail) error { return nil })), pipeline.On("", same)).
+			Otherwise(pipeline.Filter("unknown", func(context.Context, mail) (bool, error) { return false, nil })).Limit(3)).
+		Stage(pipeline.Both("facts", number("a"), number("b"), keep)).
+		Stage(pipeline.All3("more", number("a"), number("b"), number("c").Rate(2.5, 10), keep3)).
+		Stage(pipeline.All4("most", number("a"), number("b"), number("c"), number("d"), keep4).Breaker(5, 30*time.Second, pipeline.OutOf(20))).
 		Stage(pipeline.Map("parse", func(context.Context, mail) ([]item, error) { return nil, nil }).Timeout(30 * time.Second)).
-		Stage(pipeline.Each("prices", pipeline.Sub(price).Timeout(time.Second), pipeline.AtOnce(4), pipeline.CollectErrors()).
+		Stage(pipeline.Each("prices", pipeline.Sub(price).Timeout(time.Second).Breaker(3, time.Minute), pipeline.AtOnce(4), pipeline.CollectErrors()).
 			KeyedBy(func(i item) string { return i.name })).
 		Stage(pipeline.Pure("sum", func([]pair[item, []id]) chan<- struct{} { return nil })).
-		Stage(pipeline.Sink("store", func(context.Context, chan<- struct{}) error { return nil }).Timeout(time.Minute).Retry(5)).
+		Stage(pipeline.Sink("store", func(context.Context, chan<- struct{}) error { return nil }).
+			PermanentIf(func(error) bool { return false }).Timeout(time.Minute).Retry(5).
+			Fallback(func(context.Context, chan<- struct{}, error) (pipeline.Done, error) { return pipeline.Done{}, nil })).
 		MustBuild()
 }
 

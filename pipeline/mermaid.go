@@ -50,10 +50,24 @@ func (d *drawing) node(n Node, depth int) {
 		return
 	}
 	d.line(depth, `subgraph n%d["%s"]`, d.numbers[n.ID], label(n, ", "))
+	if g := gateway(n.Kind); g != "" {
+		d.line(depth+1, `n%d_in{"%s"}`, d.numbers[n.ID], g)
+	}
 	for _, c := range inside {
 		d.node(c, depth+1)
 	}
 	d.line(depth, "end")
+}
+
+// gateway is the sign where the ways inside of a stage part, as BPMN has it; empty for a stage that has only one.
+func gateway(kind string) string {
+	switch kind {
+	case kindSwitch, kindValidate:
+		return "×"
+	case kindBoth, kindAll:
+		return "+"
+	}
+	return ""
 }
 
 // ends draws where values come in and where they go out.
@@ -66,17 +80,30 @@ func (d *drawing) ends(g Graph) {
 	d.line(1, "n%d --> output", d.numbers[stages[len(stages)-1].ID])
 }
 
-// edge draws the way from one stage to the next. The way into a frame shows by the frame itself.
+// edge draws the way from one stage to the next, and those from a gateway. The only way into a frame shows by the
+// frame itself.
 func (d *drawing) edge(g Graph, e Edge) {
-	if to, ok := g.Find(e.To); !ok || to.Parent == e.From {
+	to, _ := g.Find(e.To)
+	if to.Parent != e.From {
+		d.line(1, `n%d -->|"%s"| n%d`, d.numbers[e.From], escape(e.Type), d.numbers[e.To])
 		return
 	}
-	d.line(1, `n%d -->|"%s"| n%d`, d.numbers[e.From], escape(e.Type), d.numbers[e.To])
+	switch from, _ := g.Find(e.From); {
+	case gateway(from.Kind) == "":
+	case e.Label == "":
+		d.line(1, `n%d_in --> n%d`, d.numbers[e.From], d.numbers[e.To])
+	default:
+		d.line(1, `n%d_in -->|"%s"| n%d`, d.numbers[e.From], escape(e.Label), d.numbers[e.To])
+	}
 }
 
-// label is the name, the kind and the policies of a stage.
+// label is the name, the description, the kind and the policies of a stage.
 func label(n Node, separator string) string {
-	text := escape(n.Name) + separator + n.Kind
+	text := escape(n.Name)
+	if n.Description != "" {
+		text += separator + escape(n.Description)
+	}
+	text += separator + n.Kind
 	keys := make([]string, 0, len(n.Policies))
 	for k := range n.Policies {
 		keys = append(keys, k)
@@ -88,7 +115,7 @@ func label(n Node, separator string) string {
 	return text
 }
 
-var mermaidEscapes = strings.NewReplacer(`#`, "#35;", `"`, "#quot;", "<", "#lt;", ">", "#gt;", "&", "#amp;", "`", "#96;")
+var mermaidEscapes = strings.NewReplacer(`#`, "#35;", `"`, "#quot;", "<", "#lt;", ">", "#gt;", "&", "#amp;", "`", "#96;", "\n", " ")
 
 // escape makes text safe inside of a quoted Mermaid label.
 func escape(text string) string { return mermaidEscapes.Replace(text) }

@@ -1,8 +1,10 @@
 package pipeline
 
 import (
+	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 )
 
 // Kinds of stages, as they show in graphs and traces.
@@ -13,6 +15,10 @@ const (
 	kindFilter   = "filter"
 	kindSink     = "sink"
 	kindEach     = "each"
+	kindValidate = "validate"
+	kindSwitch   = "switch"
+	kindBoth     = "both"
+	kindAll      = "all"
 	kindPipeline = "pipeline"
 	kindBatch    = "batch"
 	kindUndo     = "undo"
@@ -25,13 +31,34 @@ type node struct {
 	description string
 	in, out     reflect.Type
 	settings    []setting     // of the combinator and the policies, in the order they are shown
-	children    []*node       // they follow each other
+	children    []*node       // of the stages inside: they follow each other
+	ways        []string      // the children stand beside each other: how the value comes to each; "" says nothing
 	at          string        // file:line of the Stage call; "" for stages inside of combinators
 	faults      []string      // what the author gave wrongly
 	keyed       bool          // the elements of the fan-out have names of their own
 	keeps       bool          // the output is kept with the task
 	undo        *compensation // what the stage did can be undone
 	batch       int           // size of the batches it gathers; 0: none
+}
+
+// fault notes what the author gave wrongly.
+func (n *node) fault(format string, args ...any) {
+	n.faults = append(n.faults, fmt.Sprintf(format, args...))
+}
+
+// inside adds a stage that stands beside the others inside of this one; what says what it is when it is missing.
+// It gives the stage's name.
+func (n *node) inside(s AnyStage, way, what string) (name string) {
+	child := nodeOf(s)
+	if child == nil {
+		n.fault("%s is nil", what)
+		return ""
+	}
+	if slices.ContainsFunc(n.children, func(c *node) bool { return c.name == child.name }) {
+		n.fault("two of the stages inside are called %q", child.name)
+	}
+	n.children, n.ways = append(n.children, child), append(n.ways, way)
+	return child.name
 }
 
 // described is a copy with that description.

@@ -194,7 +194,7 @@ func (s *Step[In, Out]) node() *node {
 	}
 	n.settings = append(n.settings, s.policies.settings()...)
 	n.faults = append(n.faults, s.policies.faults()...)
-	if l := s.policies.limit; l != nil && l.n < n.batch {
+	if l := s.policies.limit; l != nil && n.batch > 0 && l.n < n.batch {
 		n.faults = append(n.faults, fmt.Sprintf("Limit(%d) lets no more than that into a batch of %d: it would never be full", l.n, n.batch))
 	}
 	if s.keep != nil {
