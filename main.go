@@ -181,6 +181,7 @@ func closeApp(app *App) error {
 
 // handleSignals stops on the first signal, forces on the second, leaves on the third. It returns the number of the signal that forced, 0 if none did.
 func (p *program) handleSignals(app *App, stop context.CancelCauseFunc, over <-chan struct{}) (forcedBy int) {
+	var reason string
 	for count := 1; ; count++ {
 		select {
 		case <-over:
@@ -190,11 +191,12 @@ func (p *program) handleSignals(app *App, stop context.CancelCauseFunc, over <-c
 			switch count {
 			case 1:
 				fmt.Fprintf(p.stderr, "%s: stopping (again: force)\n", sig)
-				stop(fmt.Errorf("signal %s", sig))
+				reason = "signal " + sig.String()
+				stop(errors.New(reason))
 			case 2:
 				forcedBy = n
 				fmt.Fprintf(p.stderr, "%s: forcing (again: exit at once)\n", sig)
-				go func() { _, _ = app.Stop(context.Background(), runtime.Force()) }() // joins the stop under way; Run reports it
+				go func() { _, _ = app.Stop(context.Background(), runtime.Force(), runtime.Reason(reason)) }() // joins the stop of Run, who reports it
 			default:
 				p.exit(128 + n)
 			}

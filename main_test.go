@@ -19,7 +19,10 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	becomeProgram()
+	goleak.VerifyTestMain(m)
+}
 
 // testModule registers what a test says.
 type testModule func(*Registry) error

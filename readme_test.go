@@ -8,14 +8,14 @@ import (
 	"testing"
 )
 
-// Every code block of the README and of docs/*.md is part of a file, which the line before it names:
+// Every code block of the README and of the documents is part of a file, which the line before it names:
 //
 //	<!-- examples/quickstart/main.go -->
 //
 // So it was compiled, or loaded, by whatever tests that file. Blocks of shell commands may only use paths that exist.
 func TestCodeBlocksAreTakenFromFiles(t *testing.T) {
 	docs := []string{"README.md"}
-	for _, pattern := range []string{"docs/*.md", "examples/*/README.md"} {
+	for _, pattern := range []string{"docs/*.md", "docs/*/*.md", "examples/*/README.md"} {
 		more, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
@@ -34,6 +34,9 @@ func TestCodeBlocksAreTakenFromFiles(t *testing.T) {
 			case "sh":
 				checkShell(t, doc, b.text)
 			case "text", "mermaid", "console": // output and drawings
+				if b.source != "" {
+					checkTaken(t, doc, b)
+				}
 			default:
 				checkTaken(t, doc, b)
 			}

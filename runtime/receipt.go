@@ -2,6 +2,8 @@ package runtime
 
 import (
 	"fmt"
+	"log/slog"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -74,6 +76,47 @@ func (r Receipt) err() error {
 	return ErrNotClean
 }
 
+// LogValue is the receipt as a log record holds it: in sums, with the names of what did not end as it should.
+func (r Receipt) LogValue() slog.Value {
+	var tasks workers.Receipt
+	names := map[Outcome][]string{}
+	var failed, lost []any
+	for _, w := range r.Workers {
+		names[w.Outcome] = append(names[w.Outcome], w.Name)
+		tasks.Finished += w.Finished
+		tasks.Returned += w.Returned
+		tasks.Abandoned += w.Receipt.Abandoned
+		if w.Error != "" {
+			failed = append(failed, slog.String(w.Name, w.Error))
+		}
+	}
+	for _, l := range r.Lost {
+		lost = append(lost, slog.Int64(l.Queue, l.Tasks))
+	}
+	attrs := []slog.Attr{
+		slog.Bool("clean", r.Clean), slog.String("reason", r.Reason), slog.Float64("took_seconds", r.TookSeconds),
+		slog.Int("finished", tasks.Finished), slog.Int("returned", tasks.Returned), slog.Int("abandoned", tasks.Abandoned),
+		slog.Any("forced_workers", names[Forced]), slog.Any("abandoned_workers", names[Abandoned]), slog.Group("failed_workers", failed...),
+		slog.Group("lost", lost...), slog.Any("faults", r.Faults),
+	}
+	return slog.GroupValue(slices.DeleteFunc(attrs, isEmpty)...)
+}
+
+// isEmpty says that an attribute of the receipt has nothing to tell.
+func isEmpty(a slog.Attr) bool {
+	switch v := a.Value; v.Kind() {
+	case slog.KindString:
+		return v.String() == ""
+	case slog.KindGroup:
+		return len(v.Group()) == 0
+	case slog.KindAny:
+		list, ok := v.Any().([]string)
+		return ok && len(list) == 0
+	default:
+		return false
+	}
+}
+
 // String is the receipt as a small table for the terminal.
 func (r Receipt) String() string {
 	var b strings.Builder
@@ -92,6 +135,11 @@ func (r Receipt) String() string {
 		fmt.Fprintf(t, "  %s\t%s\t%d\t%d\t%d\t%.1fs\n", w.Name, w.Outcome, w.Finished, w.Returned, w.Receipt.Abandoned, w.TookSeconds)
 	}
 	_ = t.Flush() // into a strings.Builder, which cannot fail
+	for _, w := range r.Workers {
+		if w.Error != "" {
+			fmt.Fprintf(&b, "  failed: %s: %s\n", w.Name, w.Error)
+		}
+	}
 	for _, l := range r.Lost {
 		tasks := "tasks"
 		if l.Tasks == 1 {

@@ -59,7 +59,7 @@ func (a *App) Start(ctx context.Context) error {
 		err = fmt.Errorf("%w: %w", errStoppedWhileStarting, err) // whose own words are often just "context canceled"
 	}
 	if op.err = err; err != nil {
-		a.rollBack(op, up, err)
+		a.rollBack(ctx, op, up, err)
 	} else {
 		a.log.Info("started", "application", a.name, "workers", len(a.reg.workers), "took", time.Since(began).Round(time.Millisecond))
 	}
@@ -182,14 +182,19 @@ func (a *App) stopChannel(ctx context.Context, c Channel) error {
 	return nil
 }
 
-// rollBack takes a failed or interrupted start down again, in reverse.
-func (a *App) rollBack(op *operation, up parts, cause error) {
+// rollBack takes a failed or interrupted start down again, in reverse. ctx is that of the start.
+func (a *App) rollBack(ctx context.Context, op *operation, up parts, cause error) {
 	a.mu.Lock()
 	if a.machine.State() == Starting {
 		op.budget = newBudget(context.Background(), a.platform.Shutdown.Timeout, false)
-		op.options.reason = "the start failed"
 		a.fire(EventFail, cause)
-		a.log.Error("start failed", "application", a.name, "error", cause)
+		if errors.Is(ctx.Err(), context.Canceled) {
+			op.options.reason = "the start was interrupted: " + context.Cause(ctx).Error()
+			a.log.Info("start interrupted", "application", a.name, "error", cause)
+		} else {
+			op.options.reason = "the start failed"
+			a.log.Error("start failed", "application", a.name, "error", cause)
+		}
 	} else { // a Stop moved the machine, brought its budget and waits for us
 		up.channels = true
 		a.log.Info("start interrupted", "application", a.name, "error", cause)

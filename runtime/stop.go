@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 )
@@ -133,7 +134,11 @@ func (a *App) takeDown(op *operation, up parts, inTurn bool) {
 		}
 	}
 	rec.settle(began)
-	a.log.Info("stopped", "application", a.name, "clean", rec.Clean, "reason", rec.Reason, "took", time.Since(began).Round(time.Millisecond))
+	level := slog.LevelInfo
+	if !rec.Clean {
+		level = slog.LevelWarn
+	}
+	a.log.Log(context.Background(), level, "stopped", "application", a.name, "receipt", rec)
 	a.halt(op, rec)
 }
 

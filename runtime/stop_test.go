@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -32,12 +33,40 @@ func takes(d time.Duration) func(context.Context) {
 
 func heeds(ctx context.Context) { <-ctx.Done() }
 
+// stopLog keeps the records that tell of the end of a stop, as text and as JSON.
+type stopLog struct {
+	slog.Handler
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *stopLog) Enabled(context.Context, slog.Level) bool { return true }
+func (l *stopLog) WithAttrs([]slog.Attr) slog.Handler       { return l }
+func (l *stopLog) WithGroup(string) slog.Handler            { return l }
+
+func (l *stopLog) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message != "stopped" {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r.Time = time.Time{}
+	return errors.Join(slog.NewTextHandler(&l.text, nil).Handle(ctx, r), slog.NewJSONHandler(&l.text, nil).Handle(ctx, r))
+}
+
+func (l *stopLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
 // One budget for all: soft, forced, abandoned; and every part that did not end well is in the receipt.
 func TestReceipt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		defer close(release)
 		var tasks, orphans *queue.Queue[int]
+		log := &stopLog{}
 		a := run(t, func(r *runtime.Registry) {
 			tasks, orphans = runtime.QueueOf[int](r, "tasks"), runtime.QueueOf[int](r, "orphans")
 			r.Resource("store", nothing, func(context.Context) error { return errBoom })
@@ -55,7 +84,8 @@ func TestReceipt(t *testing.T) {
 				<-ctx.Done()
 				return ctx.Err()
 			}), workers.Concurrency(3)))
-		})
+			r.Worker(workers.Loop("sore", func(_ context.Context, s *workers.Session) error { s.Ready(); <-s.Stopping(); return errBoom }))
+		}, runtime.WithLogger(slog.New(log)))
 		for n := range 5 {
 			if err := errors.Join(tasks.Publish(t.Context(), n), orphans.Publish(t.Context(), n)); err != nil {
 				t.Fatal(err)
@@ -76,13 +106,16 @@ func TestReceipt(t *testing.T) {
 			t.Fatal(err)
 		}
 		golden(t, "receipt.json", string(text)+"\n")
+		golden(t, "receipt.log", log.String())
 	})
 }
 
 func TestCleanReceipt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := run(t, func(r *runtime.Registry) { r.Worker(busy("w", takes(1500*time.Millisecond))) })
+		log := &stopLog{}
+		a := run(t, func(r *runtime.Registry) { r.Worker(busy("w", takes(1500*time.Millisecond))) }, runtime.WithLogger(slog.New(log)))
 		rec := stop(t, a)
+		golden(t, "receipt-clean.log", log.String())
 		golden(t, "receipt-clean.txt", rec.String())
 		text, err := json.Marshal(rec)
 		if err != nil {

@@ -176,6 +176,9 @@ func (l *life) awaitReady(ctx context.Context, r *run) error {
 		}
 		return &StateError{Worker: l.name, Op: "start", State: l.machine.State(), Why: "it was stopped before it was ready"}
 	case <-ctx.Done():
+		if isClosed(r.isReady) {
+			return nil
+		}
 		err := fmt.Errorf("worker %q is not ready in time: %w", l.name, context.Cause(ctx))
 		r.cancel(err)
 		l.finish(r, err, true)
