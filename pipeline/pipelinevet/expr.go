@@ -16,6 +16,7 @@ const (
 	opNone  op = iota
 	opNew      // makes one
 	opStage    // adds a stage to it and returns it
+	opKeep     // returns it with the stages it had
 	opBuild    // builds it: Build, MustBuild, plba.Pipeline
 )
 
@@ -46,6 +47,8 @@ func (c *checker) call(call *ast.CallExpr) (op, ast.Expr) {
 		return opStage, sel.X
 	case "Build", "MustBuild":
 		return opBuild, sel.X
+	case "Use", "Describe":
+		return opKeep, sel.X
 	}
 	return opNone, nil
 }
@@ -65,6 +68,10 @@ func (w *walk) builder(e ast.Expr) *builder {
 			b := w.builder(on)
 			w.expr(call.Args[0])
 			w.stage(b, call)
+			return b
+		case opKeep:
+			b := w.builder(on)
+			w.operands(call)
 			return b
 		case opNone, opBuild:
 		}
@@ -87,7 +94,7 @@ func (w *walk) expr(n ast.Node) {
 			}
 		case *ast.CallExpr:
 			switch op, on := w.call(n); op {
-			case opNew, opStage:
+			case opNew, opStage, opKeep:
 				w.builder(n).escape()
 				return false
 			case opBuild:
@@ -108,14 +115,18 @@ func (w *walk) expr(n ast.Node) {
 // later walks a call that runs when the function ends, or beside it; its operands are evaluated now.
 func (w *walk) later(call *ast.CallExpr) {
 	w.escapeIn(call)
-	if op, on := w.call(call); op == opStage || op == opBuild && len(call.Args) == 0 {
+	if op, on := w.call(call); op == opStage || op == opKeep || op == opBuild && len(call.Args) == 0 {
 		w.builder(on).escape()
-		for _, arg := range call.Args {
-			w.expr(arg)
-		}
+		w.operands(call)
 		return
 	}
 	w.expr(call)
+}
+
+func (w *walk) operands(call *ast.CallExpr) {
+	for _, arg := range call.Args {
+		w.expr(arg)
+	}
 }
 
 // escapeIn gives up every builder that is mentioned in n.

@@ -16,10 +16,6 @@ type stage struct {
 	faults  []string   // as they follow after "stage 1"
 }
 
-// functions says for each constructor which of its arguments is the function that the stage is made of; -1: none.
-// The first argument of all is the name.
-var functions = map[string]int{"Map": 1, "Pure": 1, "Tap": 1, "Filter": 1, "Sink": 1, "Each": -1}
-
 // stageOf tells what is known of the stage that e gives.
 func (c *checker) stageOf(e ast.Expr) stage {
 	s := stage{faults: c.stageFaults(e)}
@@ -46,7 +42,7 @@ func (c *checker) stageName(e ast.Expr) (string, bool) {
 	case fn.Name() == "Sub":
 		return c.stageName(call.Args[0])
 	}
-	if _, known := functions[fn.Name()]; !known {
+	if params := fn.Signature().Params(); params.Len() == 0 || params.At(0).Name() != "name" {
 		return "", false
 	}
 	return c.constant(call.Args[0])
@@ -62,7 +58,7 @@ func (c *checker) pipelineName(e ast.Expr) (string, bool) {
 		switch op, on := c.call(call); op {
 		case opNew:
 			return c.constant(call.Args[0])
-		case opStage:
+		case opStage, opKeep:
 			e = on
 		default:
 			return "", false
@@ -89,49 +85,64 @@ func (c *checker) callee(call *ast.CallExpr) (fn *types.Func, on ast.Expr) {
 
 // stageFaults is what is certainly wrong with the stage that e gives and with the stages inside of it.
 func (c *checker) stageFaults(e ast.Expr) (faults []string) {
-	call, ok := c.resolve(e).(*ast.CallExpr)
-	if !ok {
-		return nil
-	}
-	fn, on := c.callee(call)
-	if fn == nil {
-		return nil
-	}
 	label := ""
-	name, named := c.stageName(call)
+	name, named := c.stageName(e)
 	if named {
 		label = fmt.Sprintf(" %q", name)
 	}
-	if on != nil {
-		faults = c.stageFaults(on)
-		if fn.Name() == "KeyedBy" && c.isNil(call, 0) {
-			faults = append(faults, label+": the function given to KeyedBy is nil")
+	given := map[string]bool{}
+	for {
+		call, ok := c.resolve(e).(*ast.CallExpr)
+		if !ok {
+			return faults
 		}
-		return faults
+		fn, on := c.callee(call)
+		if op, _ := c.call(call); fn == nil || op != opNone { // a pipeline that is built has no faults
+			return faults
+		}
+		constructor := on == nil
+		if constructor && named && fn.Name() != "Sub" && !validName(name) {
+			faults = append(faults, label+": the name is not valid, "+nameRule)
+		}
+		switch n := c.nilFunctions(fn, call); {
+		case n == 1 && constructor:
+			faults = append(faults, label+": its function is nil")
+		case n == 1 && !given[fn.Name()]: // else it was replaced
+			faults = append(faults, label+": the function given to "+fn.Name()+" is nil")
+		}
+		given[fn.Name()] = true
+		for _, f := range c.faultsInside(call) {
+			faults = append(faults, label+", inside: "+strings.TrimLeft(f, ": "))
+		}
+		if constructor {
+			return faults
+		}
+		e = on
 	}
-	function, known := functions[fn.Name()]
-	if !known {
-		return nil
+}
+
+// nilFunctions counts the arguments that are functions, and nil as it stands there.
+func (c *checker) nilFunctions(fn *types.Func, call *ast.CallExpr) (n int) {
+	sig := fn.Signature()
+	for i, arg := range call.Args {
+		if i >= sig.Params().Len() || sig.Variadic() && i == sig.Params().Len()-1 {
+			break
+		}
+		if _, ok := sig.Params().At(i).Type().Underlying().(*types.Signature); ok && c.info.Types[arg].IsNil() {
+			n++
+		}
 	}
-	if named && !validName(name) {
-		faults = append(faults, label+": the name is not valid, "+nameRule)
-	}
-	if function > 0 && c.isNil(call, function) {
-		faults = append(faults, label+": its function is nil")
-	}
+	return n
+}
+
+// faultsInside are those of the stages that are given to a constructor or policy.
+func (c *checker) faultsInside(call *ast.CallExpr) (faults []string) {
 	for _, arg := range call.Args {
 		if in, _ := stageTypes(c.info.TypeOf(arg)); in != nil {
-			for _, f := range c.stageFaults(arg) {
-				faults = append(faults, label+", inside: "+strings.TrimLeft(f, ": "))
-			}
+			faults = append(faults, c.stageFaults(arg)...)
 		}
 	}
 	return faults
-}
-
-// isNil tells whether the argument is the word nil.
-func (c *checker) isNil(call *ast.CallExpr, arg int) bool {
-	return arg < len(call.Args) && c.info.Types[call.Args[arg]].IsNil()
 }
 
 // stageTypes gives the types of the stages that t stands for: what their Run takes and gives. They are nil when t does

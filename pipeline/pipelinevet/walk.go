@@ -221,7 +221,7 @@ func (w *walk) touched(branches [][]ast.Node) map[*types.Var]bool {
 	return found
 }
 
-// root is the variable at the beginning of a chain of Stage calls.
+// root is the variable at the beginning of a chain of calls that return the builder.
 func (w *walk) root(e ast.Expr) *types.Var {
 	for {
 		call, ok := ast.Unparen(e).(*ast.CallExpr)
@@ -229,7 +229,7 @@ func (w *walk) root(e ast.Expr) *types.Var {
 			return w.varOf(e)
 		}
 		op, on := w.call(call)
-		if op != opStage {
+		if op != opStage && op != opKeep {
 			return nil
 		}
 		e = on

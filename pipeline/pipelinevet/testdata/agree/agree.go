@@ -12,8 +12,8 @@ import (
 
 type (
 	mail   struct{ body string }
-	item   struct{ name string }
-	order  struct{ items []item }
+	item   struct{ Name string }
+	order  struct{ Items []item }
 	items  []item
 	id     int
 	status interface{ State() string }
@@ -125,6 +125,20 @@ var Cases = map[string]func() error{
 			Stage(pipeline.Filter[int]("filter", nil)).
 			Stage(pipeline.Sink[int]("sink", nil)).
 			Build()
+		return err
+	},
+	"nil functions of policies": func() error {
+		same := func(o order) order { return o }
+		b := pipeline.New[order, order]("p").Describe("all of them").Use()
+		b = b.Stage(pipeline.Pure("a", same).Fallback(nil)).Describe("still the same")
+		b.Stage(pipeline.Pure("b", same).Retry(2).RetryIf(nil).PermanentIf(nil)).
+			Use(func(ctx context.Context, _ pipeline.StageInfo, next func(context.Context) error) error {
+				return next(ctx)
+			}).
+			Stage(pipeline.Pure("c", same).Compensate(nil).Trace(nil).Retry(2)).
+			Stage(pipeline.Batch[order, order]("d", 2, 1, nil)).
+			Stage(pipeline.Pure("e", func(item) order { return order{} }))
+		_, err := b.Build()
 		return err
 	},
 	"fan-outs": func() error {

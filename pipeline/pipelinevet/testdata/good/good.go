@@ -8,8 +8,8 @@ import (
 )
 
 type (
-	item  struct{ name string }
-	order struct{ items []item }
+	item  struct{ Name string }
+	order struct{ Items []item }
 
 	aliased    = []item
 	box[T any] struct{ v T }
@@ -41,7 +41,7 @@ var Builds = map[string]func() error{
 	"chain": func() error {
 		_, err := pipeline.New[item, pipeline.Done]("p").
 			Stage(pipeline.Map("a", func(context.Context, item) ([]item, error) { return nil, nil }).Retry(2)).
-			Stage(pipeline.Each("each", to[item, order]("a")).KeyedBy(func(i item) string { return i.name })).
+			Stage(pipeline.Each("each", to[item, order]("a")).KeyedBy(func(i item) string { return i.Name })).
 			Stage(pipeline.Sink("b", func(context.Context, []order) error { return nil })).
 			Build()
 		return err
@@ -211,6 +211,15 @@ var Builds = map[string]func() error{
 		b := pipeline.New[item, item]("p").Stage(to[item, item]("a"))
 		_ = maybe(false) && b.Stage(to[item, int]("b")) != nil
 		_, err := b.Build()
+		return err
+	},
+	"nil, replaced": func() error {
+		s := to[item, item]("a").Retry(2).RetryIf(nil).PermanentIf(nil)
+		s = s.RetryIf(func(error) bool { return true })
+		_, err := pipeline.New[item, item]("p").
+			Stage(s.PermanentIf(func(error) bool { return true })).
+			Stage(pipeline.Pure("b", func(i item) item { return i }).Retry(2).RetryIf(nil).RetryIf(func(error) bool { return true })).
+			Build()
 		return err
 	},
 	"built before": func() error {
