@@ -108,3 +108,71 @@ func ExampleFor_faults() {
 	fmt.Println(err)
 	// Output: queue jobs: Job.Done: chan bool cannot be encoded as JSON
 }
+
+// audit notes what was published, by whom. It fits every queue.
+func audit[T any](next queue.PublishFunc[T]) queue.PublishFunc[T] {
+	return func(ctx context.Context, b *queue.Batch[T]) ([]queue.Receipt, error) {
+		for i := range b.Items {
+			b.Items[i].Options = append(b.Items[i].Options, queue.Metadata("clerk", "anna"))
+		}
+		receipts, err := next(ctx, b)
+		fmt.Printf("anna: %d published, %v\n", len(receipts), err)
+		return receipts, err
+	}
+}
+
+// priced refuses invoices of nothing, and rounds the others.
+func priced(next queue.PublishFunc[Invoice]) queue.PublishFunc[Invoice] {
+	return func(ctx context.Context, b *queue.Batch[Invoice]) ([]queue.Receipt, error) {
+		for i := range b.Items {
+			v := &b.Items[i].Value
+			if v.Cents == 0 {
+				return nil, fmt.Errorf("invoice %s is about nothing", v.Number)
+			}
+			v.Cents = (v.Cents + 5) / 10 * 10
+		}
+		return next(ctx, b)
+	}
+}
+
+func ExamplePublishMiddleware() {
+	invoices, stop := openInvoices(queue.Spec[Invoice]{
+		Publishing: []queue.PublishMiddleware[Invoice]{audit[Invoice], priced},
+	})
+	defer stop()
+	ctx := context.Background()
+
+	fmt.Println(invoices.Publish(ctx, Invoice{"2026-1", 1988}))
+	fmt.Println(invoices.Publish(ctx, Invoice{"2026-2", 0}))
+	deliveries, _ := invoices.Receive(ctx, 1, time.Minute)
+	fmt.Println(deliveries[0].Value.Cents, deliveries[0].Info.Metadata["clerk"])
+	// Output:
+	// anna: 1 published, <nil>
+	// <nil>
+	// anna: 0 published, invoice 2026-2 is about nothing
+	// queue invoices: invoice 2026-2 is about nothing
+	// 1990 anna
+}
+
+// What operators do with a task that has failed for good.
+func ExampleQueue_Requeue() {
+	invoices, stop := openInvoices()
+	defer stop()
+	ctx := context.Background()
+	receipt, _ := invoices.Send(ctx, Invoice{"2026-1", 1990})
+	deliveries, _ := invoices.Receive(ctx, 1, time.Minute)
+	_, _ = invoices.Complete(ctx, []queue.Completion{{Token: deliveries[0].Token, Outcome: task.Dead, Cause: "no printer"}})
+
+	dead, _ := invoices.Task(ctx, receipt.ID)
+	fmt.Printf("%s: %s %s\n", dead.State, dead.Failures[0].Error, invoices.Show(dead).JSON)
+	for range 2 {
+		fmt.Println(invoices.Requeue(ctx, queue.InState(queue.StateDead)))
+	}
+	again, _ := invoices.Task(ctx, receipt.ID)
+	fmt.Println(again.State)
+	// Output:
+	// dead: no printer {"Number":"2026-1","Cents":1990}
+	// 1 <nil>
+	// 0 <nil>
+	// ready
+}

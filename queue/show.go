@@ -22,7 +22,6 @@ type Shown struct {
 }
 
 // Show renders the payload of a task, as [Queue.Task] gave it: as JSON, whatever the codec, as far as it can be read. It never fails and never panics.
-// Values of the configuration's secret types stay masked, because they mask themselves.
 func (q *Queue[T]) Show(t Task) Shown {
 	data, err := q.render(t)
 	s := Shown{Bytes: len(data)}
