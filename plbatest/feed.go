@@ -14,8 +14,8 @@ import (
 
 // Result is what became of a task.
 type Result struct {
-	Outcome  task.Outcome // Done, Dropped or Dead
-	Attempts int          // that were begun, snoozes included
+	Outcome  task.Outcome // Done, Dropped, Dead or Cancelled
+	Attempts int          // that were begun, snoozes included, those to undo not
 	Err      error        // the last error's text; nil without one
 }
 
@@ -104,37 +104,49 @@ func (o *observed) Receive(ctx context.Context, max int, lease time.Duration) ([
 	defer o.d.mu.Unlock()
 	for _, l := range ls {
 		o.leases[l.Token] = l.Info
-		o.d.result(l.ID).Attempts++
+		if !l.Info.Undo {
+			o.d.result(l.ID).Attempts++
+		}
 	}
 	return ls, err
 }
 
 func (o *observed) Complete(ctx context.Context, cs []queue.Completion) ([]queue.Token, error) {
 	lost, err := o.Engine.Complete(ctx, cs)
-	o.d.mu.Lock()
-	defer o.d.mu.Unlock()
 	for _, c := range cs {
-		info := o.leases[c.Token]
-		delete(o.leases, c.Token)
-		if err != nil || slices.Contains(lost, c.Token) {
-			continue
-		}
-		r := o.d.result(c.ID)
-		r.Outcome = c.Outcome
-		if c.Cause != "" {
-			r.Err = errors.New(c.Cause)
-		} else {
-			r.Err = nil
-		}
-		if c.Outcome == task.Retry && c.Counted && info.LastAttempt() {
-			r.Outcome = task.Dead
-		}
-		if r.Outcome == task.Done || r.Outcome == task.Dropped || r.Outcome == task.Dead || r.Outcome == task.Cancelled {
-			o.d.ended[c.ID] = true
-			o.d.changed.Broadcast()
+		if err == nil && !slices.Contains(lost, c.Token) {
+			o.note(ctx, c)
 		}
 	}
 	return lost, err
+}
+
+// note keeps what an answer made of a task. It has ended when the engine says so: not while its effects are to be undone.
+func (o *observed) note(ctx context.Context, c queue.Completion) {
+	t, err := o.Engine.Task(ctx, c.ID)
+	o.d.mu.Lock()
+	defer o.d.mu.Unlock()
+	undo := o.leases[c.Token].Undo
+	delete(o.leases, c.Token)
+	r := o.d.result(c.ID)
+	switch {
+	case c.Cause != "":
+		r.Err = errors.New(c.Cause)
+	case !undo:
+		r.Err = nil
+	}
+	switch {
+	case errors.Is(err, queue.ErrNotFound), err == nil && t.State == queue.StateDone:
+		r.Outcome = c.Outcome
+	case err == nil && t.State == queue.StateDead:
+		r.Outcome = task.Dead
+	case err == nil && t.State == queue.StateCancelled:
+		r.Outcome = task.Cancelled
+	default:
+		return
+	}
+	o.d.ended[c.ID] = true
+	o.d.changed.Broadcast()
 }
 
 // result is the record of a task; the caller holds mu.
