@@ -123,21 +123,3 @@ func (b *batch[In, Out]) join(m *member, r run, in In) (g *gathering[In, Out], f
 	g.listen(m)
 	return g, false
 }
-
-// batchStage is a Batch in a pipeline.
-type batchStage struct {
-	id   string
-	size int
-}
-
-func batchStages(root *node) []batchStage { return root.batchStages(root.name) }
-
-func (n *node) batchStages(id string) (found []batchStage) {
-	if n.batch > 0 {
-		found = append(found, batchStage{id, n.batch})
-	}
-	for _, c := range n.children {
-		found = append(found, c.batchStages(id+"/"+c.name)...)
-	}
-	return found
-}

@@ -60,6 +60,7 @@ func Each[A, B any](name string, s Stage[A, B], options ...EachOption) *EachStep
 	if b.atOnce < 1 {
 		n.fault("AtOnce(%d): there must be at least 1 element at once", b.atOnce)
 	}
+	n.atOnce = b.atOnce
 	n.settings = append(n.settings, setting{"at_once", strconv.Itoa(b.atOnce)})
 	if b.collect {
 		n.settings = append(n.settings, setting{"errors", "collected"})

@@ -47,7 +47,7 @@ type gathering[In, Out any] struct {
 type member struct {
 	index int
 	party *party
-	waits bool
+	waits bool // counted as waiting; written under batch.mu until it is claimed
 	span  trace.SpanContext
 }
 
@@ -66,6 +66,9 @@ func newGathering[In, Out any](b *batch[In, Out]) *gathering[In, Out] {
 // await lets a member wait for answers. It works for all when it has the token at the right moment. The error is that
 // of a member that has left.
 func (g *gathering[In, Out]) await(ctx context.Context, m *member) error {
+	if m.party != nil {
+		g.park(m)
+	}
 	select {
 	case <-g.done:
 		return nil
@@ -101,16 +104,25 @@ func (g *gathering[In, Out]) await(ctx context.Context, m *member) error {
 	}
 }
 
-// listen asks the slots of a member to tell when all of them wait, and says that this member does. Under the lock.
+// listen asks the crews that a member's task may belong to, to tell when all of their slots wait. Under the lock.
 func (g *gathering[In, Out]) listen(m *member) {
-	for _, s := range m.party.slots() {
-		if !slices.Contains(g.heard, s) {
-			g.heard = append(g.heard, s)
-			g.deaf = append(g.deaf, s.OnSaturated(g.hurry))
+	for _, c := range m.party.crewsToAsk() {
+		if !slices.Contains(g.heard, c) {
+			g.heard = append(g.heard, c)
+			g.deaf = append(g.deaf, c.OnSaturated(g.hurry))
 		}
 	}
-	m.waits = true
+}
+
+// park says that the member waits. That may take a while, so it may be claimed before.
+func (g *gathering[In, Out]) park(m *member) {
 	m.party.park()
+	g.mu.Lock()
+	m.waits = !g.claimed
+	g.mu.Unlock()
+	if !m.waits {
+		m.party.unpark()
+	}
 }
 
 // hurry has the one with the token claim the gathering.
@@ -123,8 +135,7 @@ func (g *gathering[In, Out]) hurry() {
 	}
 }
 
-// claim closes the gathering; the caller works for it. False: another one does. Under the lock. No member counts as
-// waiting from now on, so that a task that follows in the slot of a member is not taken for the last one.
+// claim closes the gathering; the caller works for it. False: another one does. Under the lock.
 func (g *gathering[In, Out]) claim() bool {
 	if g.claimed {
 		return false
@@ -133,11 +144,6 @@ func (g *gathering[In, Out]) claim() bool {
 	g.close()
 	g.alive = len(g.members)
 	g.ctx, g.cancel = context.WithCancelCause(context.Background())
-	for _, m := range g.members {
-		if m.waits {
-			m.party.unpark()
-		}
-	}
 	return true
 }
 
@@ -156,6 +162,7 @@ func (g *gathering[In, Out]) close() {
 // the answers, and the batch's context ends with that of its last member.
 func (g *gathering[In, Out]) leave(ctx context.Context, m *member) error {
 	if g.depart(ctx, m) {
+		m.party.unpark()
 		return interrupted(ctx)
 	}
 	<-g.done
@@ -176,7 +183,6 @@ func (g *gathering[In, Out]) depart(ctx context.Context, m *member) (left bool) 
 	for _, behind := range g.members[m.index:] {
 		behind.index--
 	}
-	m.party.unpark()
 	if len(g.members) == 0 {
 		g.close()
 	}
@@ -191,6 +197,11 @@ func (g *gathering[In, Out]) work(ctx context.Context, m *member) {
 		g.cancel(nil)
 		close(g.done)
 	}()
+	for _, m := range g.members { // before anyone goes on: the next task in a slot must not be taken for the last one
+		if m.waits {
+			m.party.unpark()
+		}
+	}
 	g.err = ErrGoexit // unless the function returns
 	span := g.begin()
 	defer func() {

@@ -38,6 +38,7 @@ type node struct {
 	keyed       bool          // the elements of the fan-out have names of their own
 	keeps       bool          // the output is kept with the task
 	undo        *compensation // what the stage did can be undone
+	atOnce      int           // how many of its elements are worked on at once; 0: it is no fan-out
 	batch       int           // size of the batches it gathers; 0: none
 }
 

@@ -11,30 +11,34 @@ import (
 // many wait in one. When none is left to come, the task itself waits, and its slots are told. A nil party belongs to a
 // run without slots; nobody is told.
 type party struct {
+	slot  task.Slots   // of the task
+	crews []task.Slots // of which one has that slot
+
 	mu      sync.Mutex
-	places  []task.Slots
 	active  int
 	waiting int
-	unparks []func() // while the task waits
+	leave   func() // its slot is parked: ends that
 }
 
 // partyOf is the party for a run that ctx begins.
-func partyOf(ctx context.Context) *party {
-	slots, ok := task.SlotsFrom(ctx)
+func (w *whole) partyOf(ctx context.Context) *party {
+	crews := w.crews()
+	if len(crews) == 0 || len(w.batches) == 0 {
+		return nil
+	}
+	slot, ok := task.SlotsFrom(ctx)
 	if !ok {
 		return nil
 	}
-	return &party{places: []task.Slots{slots}, active: 1}
+	return &party{slot: slot, crews: crews, active: 1}
 }
 
-// slots are those that the task occupies.
-func (p *party) slots() []task.Slots {
+// crewsToAsk are those that tell when none of their slots can bring more.
+func (p *party) crewsToAsk() []task.Slots {
 	if p == nil {
 		return nil
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.places
+	return p.crews
 }
 
 // park says that one of the goroutines waits in a batch.
@@ -52,15 +56,11 @@ func (p *party) change(active, waiting int) {
 	p.active += active
 	p.waiting += waiting
 	switch waits := p.active == 0 && p.waiting > 0; {
-	case waits && p.unparks == nil:
-		for _, s := range p.places {
-			p.unparks = append(p.unparks, s.Park())
-		}
-	case !waits && p.unparks != nil:
-		for _, unpark := range p.unparks {
-			unpark()
-		}
-		p.unparks = nil
+	case waits && p.leave == nil:
+		p.leave = p.slot.Park()
+	case !waits && p.leave != nil:
+		p.leave()
+		p.leave = nil
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 // Build.
 type Pipeline[In, Out any] struct {
 	plan   plan
-	whole  whole
+	whole  *whole
 	step   *Step[In, Out] // the pipeline as a stage of another one
 	stages []placed
 	counts []*meter // of the stages

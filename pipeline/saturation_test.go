@@ -72,6 +72,20 @@ func (s *slots) check() {
 	}
 }
 
+// attachTo attaches the pipeline until the end of the test.
+func (s *slots) attachTo(t *testing.T, p task.Attacher) {
+	t.Helper()
+	detach, err := p.Attach(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := detach(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // handle is the context of a task in one of the slots.
 func (s *slots) handle(ctx context.Context, id string) context.Context {
 	return task.With(ctx, task.Info{ID: id, Attempt: 1, MaxAttempts: 3}, nil, s)
@@ -93,6 +107,7 @@ func TestFewerSlotsThanABatchHolds(t *testing.T) {
 		var b batches
 		s := &slots{size: 3}
 		p, a, began := b.pipeline(100, time.Hour), newAnswers(), time.Now()
+		s.attachTo(t, p)
 		for v := range 6 {
 			a.run(s.handle(t.Context(), fmt.Sprint(v)), p, v)
 		}
@@ -110,6 +125,7 @@ func TestSlotsThatMayBringMoreAreWaitedFor(t *testing.T) {
 		var b batches
 		s := &slots{size: 3}
 		p, a, began := b.pipeline(100, time.Minute), newAnswers(), time.Now()
+		s.attachTo(t, p)
 		a.run(s.handle(t.Context(), "a"), p, 1)
 		a.run(s.handle(t.Context(), "b"), p, 2)
 		b.want(t)
@@ -134,6 +150,7 @@ func TestElementsOfATaskFillABatch(t *testing.T) {
 					return v, nil
 				})).Stage(pipeline.Batch("b", 100, time.Hour, b.do)).MustBuild(), pipeline.AtOnce(atOnce))).
 				MustBuild()
+			s.attachTo(t, p)
 			began := time.Now()
 			got, err := p.Run(s.handle(t.Context(), "a"), []int{1, 2, 3, 4, 5})
 			if err != nil || !slices.Equal(got, []int{10, 20, 30, 40, 50}) {
@@ -165,6 +182,7 @@ func TestElementThatEndsItsGoroutineBringsNoMore(t *testing.T) {
 			return v, nil
 		})).Stage(pipeline.Batch("b", 100, time.Hour, b.do)).MustBuild()
 		p := pipeline.New[[]int, []int]("p").Stage(pipeline.Each("e", stage, pipeline.CollectErrors())).MustBuild()
+		s.attachTo(t, p)
 		began := time.Now()
 		_, err := p.Run(s.handle(t.Context(), "a"), []int{1, 2, 3, 4})
 		if err == nil || time.Since(began) != 0 {
@@ -179,6 +197,8 @@ func TestTwoWorkersOfOnePipeline(t *testing.T) {
 		var b batches
 		one, two := &slots{size: 2}, &slots{size: 5}
 		p, a, began := b.pipeline(100, time.Hour), newAnswers(), time.Now()
+		one.attachTo(t, p)
+		two.attachTo(t, p)
 		a.run(two.handle(t.Context(), "a"), p, 1)
 		a.run(one.handle(t.Context(), "b"), p, 2)
 		a.run(one.handle(t.Context(), "c"), p, 3)
@@ -197,6 +217,7 @@ func TestCancelledMemberIsNoLongerParked(t *testing.T) {
 		var b batches
 		s := &slots{size: 2}
 		p, a := b.pipeline(100, time.Hour), newAnswers()
+		s.attachTo(t, p)
 		ctx, cancel := context.WithCancel(t.Context())
 		a.run(s.handle(ctx, "a"), p, 1)
 		cancel()
@@ -221,6 +242,7 @@ func TestContextOfABatchIsItsOwn(t *testing.T) {
 		}}
 		s := &slots{size: 3}
 		p, a := b.pipeline(2, time.Hour), newAnswers()
+		s.attachTo(t, p)
 		ctx, cancel := context.WithTimeout(context.WithValue(t.Context(), private{}, 1), time.Minute)
 		defer cancel()
 		for v := range 2 {
@@ -262,6 +284,55 @@ func TestSpanOfABatch(t *testing.T) {
 			if len(s.Links()) != 1 || s.Links()[0].SpanContext.SpanID() != batch.SpanContext().SpanID() {
 				t.Errorf("links of a member: %v", s.Links())
 			}
+		}
+	})
+}
+
+func TestCheckSlots(t *testing.T) {
+	var b batches
+	alone := b.pipeline(10, time.Second)
+	inside := pipeline.New[[]int, []int]("p").Stage(pipeline.Each("e", alone, pipeline.AtOnce(4))).MustBuild()
+	const tooMany = `batch "p/%s" gathers 10 items, and %d slots never bring so many at once: it takes %d, or a smaller batch`
+	for _, c := range []struct {
+		p    task.SlotsChecker
+		size int
+		want string
+	}{
+		{alone, 10, ""}, {alone, 9, fmt.Sprintf(tooMany, "b", 9, 10)},
+		{inside, 3, ""}, {inside, 2, fmt.Sprintf(tooMany, "e/p/b", 2, 3)},
+	} {
+		got := ""
+		if err := c.p.CheckSlots(c.size); err != nil {
+			got = err.Error()
+		}
+		if got != c.want {
+			t.Errorf("%d slots: %q, want %q", c.size, got, c.want)
+		}
+	}
+}
+
+// A pipeline that no worker has attached gathers until its time, and so do the items of those that come later.
+func TestDetached(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b batches
+		s := &slots{size: 1}
+		p, a, began := b.pipeline(100, time.Hour), newAnswers(), time.Now()
+		detach, err := p.Attach(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the second time does nothing
+			if err := detach(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		a.run(s.handle(t.Context(), "a"), p, 1)
+		a.wg.Wait()
+		if got := time.Since(began); got != time.Hour || s.most != 0 {
+			t.Errorf("it took %s, %d slots were parked", got, s.most)
+		}
+		if _, err := p.Attach(nil); err == nil {
+			t.Error("attached to nothing")
 		}
 	})
 }

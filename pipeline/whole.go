@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/plba/plba/task"
 )
@@ -15,10 +16,12 @@ type whole struct {
 	name    string
 	kept    []keptStage
 	batches []batchStage
+
+	attached atomic.Pointer[[]task.Slots] // the crews of the workers that have it now
 }
 
-func wholeOf(root *node) whole {
-	return whole{root.name, keptStages(root), batchStages(root)}
+func wholeOf(root *node) *whole {
+	return &whole{name: root.name, kept: keptStages(root), batches: batchStages(root)}
 }
 
 // plain says that there is nothing to begin or to end.
@@ -43,9 +46,7 @@ func (e *ChangedError) Permanent() bool { return true }
 // run calls walk for the run that ctx begins, or for a task that was given up undoes what its runs have done.
 func (w *whole) run(ctx context.Context, walk func(r run) error) error {
 	r := run{tracer: tracerOf(ctx)}
-	if len(w.batches) > 0 {
-		r.party = partyOf(ctx)
-	}
+	r.party = w.partyOf(ctx)
 	if len(w.kept) == 0 {
 		return walk(r)
 	}
