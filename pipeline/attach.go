@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/plba/plba/task"
@@ -16,16 +17,26 @@ var (
 )
 
 // Attach implements task.Attacher: the worker calls it before its first task, and detach after its last. Without it a Batch
-// does not know when no slot can bring another item, and waits for its time.
+// does not know when no slot can bring another item, and waits for its time; and a pipeline in stream mode does not run.
 func (p *Pipeline[In, Out]) Attach(slots task.Slots) (detach func(context.Context) error, err error) {
 	if slots == nil {
 		return nil, errors.New("pipeline: Attach(nil): slots are needed")
 	}
+	if p.stream != nil {
+		if err := p.stream.attach(); err != nil {
+			return nil, err
+		}
+	}
 	p.whole.attach(slots)
-	leave := sync.OnceFunc(func() { p.whole.detach(slots) })
-	return func(context.Context) error {
-		leave()
-		return nil
+	var once sync.Once
+	return func(ctx context.Context) (err error) {
+		once.Do(func() {
+			p.whole.detach(slots)
+			if p.stream != nil {
+				err = p.stream.detach(ctx)
+			}
+		})
+		return err
 	}, nil
 }
 
@@ -38,30 +49,42 @@ func (p *Pipeline[In, Out]) Compensates() bool {
 func (p *Pipeline[In, Out]) NeedsCheckpoints() bool { return len(p.whole.kept) > 0 }
 
 // CheckSlots implements task.SlotsChecker: it names every Batch that is larger than all that the slots can bring at once, elements
-// of fan-outs counted one by one.
+// of fan-outs counted one by one; in stream mode also one that is larger than what the workers of its stage can bring, and what was
+// wrong with the call of Streamed.
 func (p *Pipeline[In, Out]) CheckSlots(size int) error {
 	var faults []error
+	if p.stream != nil && p.stream.fault != nil {
+		faults = append(faults, p.stream.fault)
+	}
 	for _, b := range p.whole.batches {
-		if need := (b.size-1)/b.each + 1; size < need {
-			faults = append(faults, fmt.Errorf(
-				"batch %q gathers %d items, and %d slots never bring so many at once: it takes %d, or a smaller batch", b.id, b.size, size, need))
+		need := (b.size-1)/b.each + 1
+		if size < need {
+			faults = append(faults, tooLarge(b, size, "slots", need))
+		}
+		if b.hands > 0 && b.hands < need {
+			faults = append(faults, tooLarge(b, b.hands, "workers of its stage", need))
 		}
 	}
 	return errors.Join(faults...)
 }
 
+func tooLarge(b batchStage, have int, what string, need int) error {
+	return fmt.Errorf("batch %q gathers %d items, and %d %s never bring so many at once: it takes %d, or a smaller batch", b.id, b.size, have, what, need)
+}
+
 // batchStage is a Batch in a pipeline.
 type batchStage struct {
-	id   string
-	size int
-	each int // how many items one task can bring at once
+	id    string
+	size  int
+	each  int // how many items one task can bring at once
+	hands int // how many tasks its stage can have at once in stream mode; 0 in run mode
 }
 
 func batchStages(root *node) []batchStage { return root.batchStages(root.name, 1) }
 
 func (n *node) batchStages(id string, each int) (found []batchStage) {
 	if n.batch > 0 {
-		found = append(found, batchStage{id, n.batch, each})
+		found = append(found, batchStage{id: id, size: n.batch, each: each})
 	}
 	const enough = 1 << 15 // for any batch, and small enough for a product
 	inside := min(each, enough) * min(max(n.atOnce, 1), enough)
@@ -69,6 +92,15 @@ func (n *node) batchStages(id string, each int) (found []batchStage) {
 		found = append(found, c.batchStages(id+"/"+c.name, inside)...)
 	}
 	return found
+}
+
+// spread says how many hands there are for each top-level stage.
+func (w *whole) spread(names []string, hands []int) {
+	for i := range w.batches {
+		b := &w.batches[i]
+		stage, _, _ := strings.Cut(strings.TrimPrefix(b.id, w.name+"/"), "/")
+		b.hands = hands[slices.Index(names, stage)]
+	}
 }
 
 // crews are those of the workers that have the pipeline now.

@@ -13,6 +13,7 @@ import (
 type party struct {
 	slot  task.Slots   // of the task
 	crews []task.Slots // of which one has that slot
+	hands *hands       // of the stage that has the task in stream mode; nil in run mode
 
 	mu      sync.Mutex
 	active  int
@@ -33,12 +34,15 @@ func (w *whole) partyOf(ctx context.Context) *party {
 	return &party{slot: slot, crews: crews, active: 1}
 }
 
-// crewsToAsk are those that tell when none of their slots can bring more.
+// crewsToAsk tell when none of them can bring more.
 func (p *party) crewsToAsk() []task.Slots {
-	if p == nil {
+	switch {
+	case p == nil:
 		return nil
+	case p.hands == nil:
+		return p.crews
 	}
-	return p.crews
+	return append(p.crews[:len(p.crews):len(p.crews)], p.hands)
 }
 
 // park says that one of the goroutines waits in a batch.
@@ -57,11 +61,21 @@ func (p *party) change(active, waiting int) {
 	p.waiting += waiting
 	switch waits := p.active == 0 && p.waiting > 0; {
 	case waits && p.leave == nil:
-		p.leave = p.slot.Park()
+		p.leave = p.parkSlot()
 	case !waits && p.leave != nil:
 		p.leave()
 		p.leave = nil
 	}
+}
+
+// parkSlot parks what the task occupies: its slot, and in stream mode one of the hands of its stage.
+func (p *party) parkSlot() (leave func()) {
+	slot := p.slot.Park()
+	if p.hands == nil {
+		return slot
+	}
+	hand := p.hands.Park()
+	return func() { slot(); hand() }
 }
 
 // branches are goroutines that work on a task in place of the one that started and waits for them.

@@ -12,10 +12,11 @@ type Pipeline[In, Out any] struct {
 	whole  *whole
 	step   *Step[In, Out] // the pipeline as a stage of another one
 	stages []placed
-	counts []*meter // of the stages
-	names  []string // of the stages, for a run inside of another pipeline's
-	paths  []string // "pipeline/stage", for a run of its own
-	meters meters   // of all stages, by the IDs of the graph
+	counts []*meter         // of the stages
+	names  []string         // of the stages, for a run inside of another pipeline's
+	paths  []string         // "pipeline/stage", for a run of its own
+	meters meters           // of all stages, by the IDs of the graph
+	stream *stream[In, Out] // nil in run mode
 	frames *sync.Pool
 }
 
@@ -59,7 +60,12 @@ func (p *Pipeline[In, Out]) once(ctx context.Context, r run, in In) (Out, error)
 	}()
 	f := p.frames.Get().(*frame[In, Out])
 	f.in.v = in
-	err := p.walk(ctx, r, f, p.paths)
+	var err error
+	if p.stream == nil {
+		err = p.walk(ctx, r, f, p.paths)
+	} else {
+		err = p.stream.walk(ctx, r, f)
+	}
 	out := f.out.v
 	p.release(f)
 	returned = true
