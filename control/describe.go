@@ -92,6 +92,7 @@ var descriptions = map[string]string{
 	"WorkerStatus.in_flight":    "How much it is working on right now.",
 	"WorkerStatus.done":         "Pieces of work that succeeded since the process began.",
 	"WorkerStatus.failed":       "Pieces of work that failed since the process began, each attempt counted.",
+	"WorkerStatus.cancelled":    "Tasks that ended because an operator cancelled them.",
 	"WorkerStatus.concurrency":  "How much a consumer works on at once: the present target.",
 	"WorkerStatus.paused":       "Whether its intake is held back; what is in flight finishes.",
 	"WorkerStatus.abandoned":    "Calls of an earlier life that have not returned yet.",

@@ -60,7 +60,7 @@
 // balancer sees the change and sends nothing more before the listeners close; the delay is part of the budget, Force ends it, and a start that is rolled back or
 // interrupted has none, since it was never ready. Sources stop first. Consumers of durable queues finish what they have in flight; consumers of volatile
 // queues go on until every volatile queue is empty and nothing is in flight, so that whatever a draining handler still publishes is handled too, in whatever
-// order the queues feed each other. Tasks of volatile queues whose time has not come (scheduled, retrying) are not waited for; they are counted as lost. Then
+// order the queues feed each other. Tasks of volatile queues whose time has not come (scheduled, retrying, waiting to be undone) are not waited for; they are counted as lost. Then
 // control channels, health checks, resources and queues follow in reverse.
 //
 // After counts for more than these groups: a worker that others come after stops when they have stopped, so a loop that keeps something for a consumer outlives

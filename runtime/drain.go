@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/plba/plba/queue"
 	"github.com/plba/plba/workers"
 )
 
@@ -106,9 +107,9 @@ func (a *App) role(s *supervised) role {
 
 const drainInterval = 5 * time.Millisecond
 
-// drain waits until the volatile queues that have a live consumer hold nothing ready and nothing running, twice in a row with nothing published
-// between: so that a task which a handler passes on between two looks is not missed. Tasks whose time has not come (scheduled, retrying) are not waited for, nor
-// those that only a paused consumer would take.
+// drain waits until the volatile queues that have a live consumer hold nothing that is due (ready or to be undone) and nothing running, twice in a row with
+// nothing published between: so that a task which a handler passes on between two looks is not missed. Tasks whose time has not come (scheduled, retrying,
+// waiting for the next attempt to undo) are not waited for, nor those that only a paused consumer or a paused queue would let through.
 func (a *App) drain(soft context.Context, consumers []*supervised) {
 	if len(consumers) == 0 {
 		return
@@ -139,12 +140,36 @@ func (a *App) volatileActivity(ctx context.Context, consumers []*supervised) (pu
 		if ws.State == workers.Stopped {
 			continue // nobody would handle what is there
 		}
-		st, err := a.QueueStats(ctx, s.w.(workers.Consumer).QueueName())
+		q, _ := a.QueueHandle(s.w.(workers.Consumer).QueueName())
+		st, err := q.Stats(ctx)
 		if err != nil {
 			continue
 		}
 		published += st.Published
-		quiet = quiet && (st.Ready == 0 || ws.Paused) && st.Running == 0
+		leased, due := int64(0), int64(0)
+		if st.Undoing > 0 {
+			leased, due = undoing(ctx, q)
+		}
+		quiet = quiet && (st.Ready+due == 0 || ws.Paused || st.Paused) && st.Running+leased == 0
 	}
 	return published, quiet
+}
+
+// undoing counts the tasks that are being undone, and those that could be.
+func undoing(ctx context.Context, q queue.Handle) (leased, due int64) {
+	now := time.Now()
+	for query := (queue.Query{States: []queue.State{queue.StateUndoing}}); ; {
+		page, err := q.Tasks(ctx, query)
+		for _, t := range page.Tasks {
+			switch {
+			case !t.LeasedUntil.IsZero():
+				leased++
+			case !t.Info.RunAt.After(now):
+				due++
+			}
+		}
+		if query.After = page.Next; err != nil || page.Next == "" {
+			return leased, due
+		}
+	}
 }

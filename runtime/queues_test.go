@@ -2,7 +2,11 @@ package runtime_test
 
 import (
 	"context"
+	"errors"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/plba/plba/queue"
 	"github.com/plba/plba/queue/memory"
@@ -51,4 +55,62 @@ func TestEngineLacksWhatAWorkerNeeds(t *testing.T) {
     ships: {backend: simple}
     prints: {backend: simple}
 `)))
+}
+
+// remorse is a handler that keeps a record of what it did, fails for good, and takes a while to undo it.
+type remorse struct {
+	careful
+	undone atomic.Bool
+}
+
+func (h *remorse) Handle(ctx context.Context, _ int) error {
+	if info, _ := task.From(ctx); info.Undo {
+		time.Sleep(3 * time.Second)
+		h.undone.Store(true)
+		return nil
+	}
+	kept, _ := task.CheckpointsFrom(ctx)
+	if err := kept.Save(ctx, task.UndoPrefix+"charge", 1); err != nil {
+		return err
+	}
+	time.Sleep(2 * time.Second)
+	return task.Permanent(errBoom)
+}
+
+// A volatile queue is drained of what is to be undone too.
+func TestDrainUndoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var q *queue.Queue[int]
+		h := &remorse{careful: careful{compensates: true}}
+		a := run(t, func(r *runtime.Registry) {
+			q = runtime.QueueOf[int](r, "q")
+			r.Worker(workers.Consume("w", q, workers.Handler[int](h)))
+		})
+		publish(t, q, 1)
+		pass(time.Second)
+		rec := stop(t, a)
+		if !h.undone.Load() || !rec.Clean || rec.TookSeconds > 4.1 {
+			t.Errorf("undone %t, %+v", h.undone.Load(), rec)
+		}
+	})
+}
+
+// Nobody waits for what a paused queue holds; it is counted as lost.
+func TestDrainOfAPausedQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var q *queue.Queue[int]
+		a := run(t, func(r *runtime.Registry) {
+			q = runtime.QueueOf[int](r, "q")
+			r.Worker(workers.Consume("w", q, handle(func(context.Context, int) error { return nil })))
+		})
+		if err := q.Pause(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		publish(t, q, 1, 2)
+		pass(time.Second)
+		rec, err := a.Stop(t.Context())
+		if !errors.Is(err, runtime.ErrNotClean) || rec.TookSeconds > 0.1 || len(rec.Lost) != 1 || rec.Lost[0].Tasks != 2 {
+			t.Errorf("%+v", rec)
+		}
+	})
 }

@@ -122,9 +122,3 @@ func (k *crew[T]) leave() error {
 	}
 	return nil
 }
-
-// errNoUndo answers a task that is to be undone where nothing can.
-func errNoUndo(handler string) error {
-	return task.Permanent(fmt.Errorf("the task was given up and keeps something that can be undone, but %s does not compensate: "+
-		"what is kept was written by another version of it, and must be undone by hand or by that version", handler))
-}

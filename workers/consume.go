@@ -173,6 +173,7 @@ func (c *consumer[T]) begin(r *run) (*crew[T], error) {
 		return nil, err
 	}
 	c.crew.Store(k)
+	k.unhear = c.queue.OnCancel(k.hear)
 	r.ready()
 	k.arrange()
 	return k, nil
@@ -187,7 +188,11 @@ func receiveBackoff(failures int) time.Duration {
 // may be opened again.
 func (c *consumer[T]) receive(ctx context.Context, limit int) []queue.Delivery[T] {
 	for failures := 0; ; failures++ {
-		batch, err := c.queue.Receive(ctx, limit, c.opts.lease)
+		var batch []queue.Delivery[T]
+		err := guarded(func() (err error) {
+			batch, err = c.queue.Receive(ctx, limit, c.opts.lease)
+			return err
+		})
 		if err == nil {
 			if c.away.Swap(false) {
 				c.setHealth(health.Report{State: health.StateOK})
@@ -226,7 +231,11 @@ func (c *consumer[T]) giveBack(r *run, rest []queue.Delivery[T]) {
 
 // complete tells the queue what became of tasks. The answer of a cancelled handler counts too, so it has a context that ends only with the life itself.
 func (c *consumer[T]) complete(r *run, cs []queue.Completion) {
-	lost, err := c.queue.Complete(r.answers, cs)
+	var lost []queue.Token
+	err := guarded(func() (err error) {
+		lost, err = c.queue.Complete(r.answers, cs)
+		return err
+	})
 	for _, t := range lost {
 		c.env.Logger.Warn("lease lost before the answer: another run may repeat the task", "worker", c.name, "queue", c.queue.Name(), "task", t.ID)
 	}

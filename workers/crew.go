@@ -7,8 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/plba/plba/queue"
-	"github.com/plba/plba/task"
 	"github.com/sourcegraph/conc"
 )
 
@@ -24,6 +22,7 @@ type crew[T any] struct {
 	wg conc.WaitGroup
 
 	detach func(context.Context) error // of the handler; nil without one
+	unhear func()                      // ends being told of cancelled tasks
 
 	mu       sync.Mutex
 	slots    map[*slot[T]]struct{}
@@ -36,7 +35,9 @@ type crew[T any] struct {
 
 	pace atomic.Int64 // moving average of the time per task, ns; decides how many to take at once
 
-	renewMu sync.Mutex // held while leases are renewed
+	cancels atomic.Uint64 // tasks that were cancelled through the queue
+
+	renewMu sync.Mutex // held while all leases are renewed
 	renewal *time.Timer
 	ended   bool
 }
@@ -52,6 +53,7 @@ func (k *crew[T]) dismiss(*run) (err error) {
 	defer func() { err = errors.Join(err, k.leave()) }()
 	k.arrange() // once for the lock: whoever saw the intake open has begun his slot, so that the wait sees it
 	k.wg.Wait()
+	k.unhear()
 	k.closeRenewal()
 	return nil
 }
@@ -126,60 +128,4 @@ func (k *crew[T]) notePace(total time.Duration, tasks int) {
 		per = old + (per-old)/8
 	}
 	k.pace.Store(max(per, 1))
-}
-
-// scheduleRenewal makes sure that leases are renewed while there are any.
-func (k *crew[T]) scheduleRenewal() {
-	k.renewMu.Lock()
-	defer k.renewMu.Unlock()
-	if k.renewal == nil && !k.ended {
-		k.renewal = time.AfterFunc(k.c.opts.lease/3, k.renew)
-	}
-}
-
-func (k *crew[T]) closeRenewal() {
-	k.renewMu.Lock()
-	defer k.renewMu.Unlock()
-	k.ended = true
-	if k.renewal != nil {
-		k.renewal.Stop()
-	}
-}
-
-// renew extends every lease that a slot holds, in one call. What the queue calls lost is lost to its slot too.
-func (k *crew[T]) renew() {
-	k.renewMu.Lock()
-	defer k.renewMu.Unlock()
-	if k.ended {
-		return
-	}
-	k.mu.Lock()
-	holders := map[queue.Token]*slot[T]{}
-	for s := range k.slots {
-		for _, t := range s.holds() {
-			holders[t] = s
-		}
-	}
-	k.mu.Unlock()
-	if len(holders) == 0 {
-		k.renewal = nil
-		return
-	}
-	tokens := make([]queue.Token, 0, len(holders))
-	for t := range holders {
-		tokens = append(tokens, t)
-	}
-	ctx, cancel := context.WithTimeout(k.r.answers, k.c.opts.lease/3)
-	defer cancel()
-	renewed, err := k.c.queue.Renew(ctx, tokens, k.c.opts.lease)
-	if err != nil {
-		k.c.noteError(err)
-		k.c.env.Logger.Error("cannot renew leases", "worker", k.c.name, "queue", k.c.queue.Name(), "leases", len(tokens), "error", err)
-	}
-	for _, t := range renewed.Lost {
-		if s := holders[t]; s != nil {
-			s.lose(t, task.ErrLeaseLost)
-		}
-	}
-	k.renewal.Reset(k.c.opts.lease / 3)
 }

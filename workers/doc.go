@@ -54,6 +54,18 @@
 // A panic or runtime.Goexit in a handler fails that attempt alone; in a poll, a run of a schedule or a request, that one alone (but
 // Goexit in a poll or a schedule ends the worker's life); in a loop or a listener it fails the worker, and
 // the runtime's supervisor decides on a restart. A backend that cannot be reached makes a consumer degraded and is asked again with
-// backoff. Leases are renewed in the background at a third of their length; a lost lease cancels the handler's context with
-// task.ErrLeaseLost and the late answer changes nothing.
+// backoff, and a panic of an engine is an error like any other. Leases are renewed in the background at a third of their length; a lost lease cancels the
+// handler's context with task.ErrLeaseLost and the late answer changes nothing. A life that was abandoned renews nothing: what its calls still hold goes to another.
+//
+// A renewal also tells which tasks an operator has cancelled: their handlers' contexts end with task.ErrCancelled, and what was not begun is not begun. A cancel
+// through the queue in the same process asks for a renewal at once.
+//
+// # Answers
+//
+// What the queue is told follows from the handler's error (task.Classify) and from what ended its context, if anything did. Done and dropped count
+// whatever happened. Else a forced stop returns the task, a cancelled one is answered with task.Cancelled, and for a lost lease nothing is answered.
+// Status counts what was done, failed and cancelled; what was snoozed or returned is neither.
+//
+// A lease with Info.Undo goes to a handler that compensates; from any other the answer is that nothing can undo the task. It is an attempt like others: retry
+// policy, timeout, middleware, receipts and failures treat it so.
 package workers

@@ -13,6 +13,7 @@ type Failure struct {
 	Task         string    `json:"task"` // its ID
 	Kind         string    `json:"kind,omitempty"`
 	Attempt      int       `json:"attempt"`
+	Undo         bool      `json:"undo,omitempty"`          // it was an attempt to undo the task
 	Final        bool      `json:"final"`                   // there is no further attempt
 	RetrySeconds float64   `json:"retry_seconds,omitempty"` // how long until the next attempt
 	Error        string    `json:"error"`
@@ -21,11 +22,11 @@ type Failure struct {
 
 // tell reports a failed attempt to whoever observes.
 func (c *consumer[T]) tell(info task.Info, done queue.Completion, err error) {
-	if c.env.Failed == nil || done.Outcome != task.Retry && done.Outcome != task.Dead {
+	if c.env.Failed == nil || !isFailure(done) {
 		return
 	}
-	f := Failure{Queue: info.Queue, Task: info.ID, Kind: info.Kind, Attempt: info.Attempt, Error: err.Error(), At: time.Now()}
-	if f.Final = done.Outcome == task.Dead || info.LastAttempt(); !f.Final {
+	f := Failure{Queue: info.Queue, Task: info.ID, Kind: info.Kind, Attempt: info.Attempt, Undo: info.Undo, Error: err.Error(), At: time.Now()}
+	if f.Final = isFinal(info, done); !f.Final {
 		f.RetrySeconds = done.After.Seconds()
 	}
 	defer func() { // it is foreign code, and the task must be answered

@@ -26,6 +26,7 @@ type life struct {
 	gate       gate // closed while the worker is paused; only kinds that are a Pauser close it
 	done       atomic.Uint64
 	failed     atomic.Uint64
+	cancelled  atomic.Uint64
 	abandoned  atomic.Int64
 
 	mu  sync.Mutex          // orders starts, stops and ends; held while observers are told, so what they may call does not take it
@@ -308,7 +309,7 @@ func (l *life) Health() health.Report {
 func (l *life) Status() Status {
 	s := Status{
 		Name: l.name, Kind: l.kind, State: l.machine.State(), Since: l.machine.Since(),
-		Done: l.done.Load(), Failed: l.failed.Load(), Abandoned: l.abandoned.Load(), Paused: l.gate.paused(),
+		Done: l.done.Load(), Failed: l.failed.Load(), Cancelled: l.cancelled.Load(), Abandoned: l.abandoned.Load(), Paused: l.gate.paused(),
 	}
 	if r := l.cur.Load(); r != nil {
 		s.InFlight = r.act.inFlight()
@@ -344,26 +345,15 @@ func (l *life) setHealth(r health.Report) {
 
 // count books one piece of work that ended.
 func (l *life) count(r *run, err error) {
-	l.countOutcome(err)
-	r.act.end()
-	if r.stopAsked.Load() {
-		r.finished.Add(1)
-	}
-}
-
-// countReturned books one task whose handler gave up because it was forced to.
-func (l *life) countReturned(r *run, err error) {
-	l.countOutcome(err)
-	r.act.end()
-	r.giveBack(1)
-}
-
-func (l *life) countOutcome(err error) {
 	if err != nil {
 		l.failed.Add(1)
 		l.noteError(err)
 	} else {
 		l.done.Add(1)
+	}
+	r.act.end()
+	if r.stopAsked.Load() {
+		r.finished.Add(1)
 	}
 }
 

@@ -10,11 +10,6 @@ import (
 
 	"github.com/plba/plba/queue"
 	"github.com/plba/plba/task"
-	"github.com/plba/plba/tracing"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/trace"
-	"go.opentelemetry.io/otel/trace/noop"
 )
 
 // slot handles one task after the other. It is what the handler of its task knows as task.Slots.
@@ -46,8 +41,12 @@ func (s *slot[T]) work() {
 		if !ok {
 			break
 		}
+		cancels := k.cancels.Load()
 		batch := k.c.receive(ctx, k.batch())
 		s.take(batch)
+		if k.cancels.Load() != cancels && len(batch) > 0 {
+			k.extend(s.leases(nil)) // one of them may have been cancelled before it was noted here
+		}
 		k.found(len(batch) > 0)
 		s.handleAll()
 	}
@@ -116,22 +115,14 @@ func (s *slot[T]) handle(ctx context.Context, d queue.Delivery[T]) {
 	ctx, span := c.startSpan(ctx, d.Info)
 	err := errGoexit
 	defer func() {
-		forced := errors.Is(context.Cause(ctx), task.ErrForced)
-		leaseLost := errors.Is(context.Cause(ctx), task.ErrLeaseLost)
+		cause := context.Cause(ctx)
 		s.end()
-		done := c.answer(ctx, d.Token, d.Info, err, forced)
-		if !leaseLost {
+		done := c.answer(ctx, d.Info, err, cause)
+		if done.Token = d.Token; !errors.Is(cause, task.ErrLeaseLost) {
 			c.complete(r, []queue.Completion{done})
 		}
-		if done.Outcome == task.Done || done.Outcome == task.Dropped {
-			err = nil
-		}
-		endSpan(span, done.Outcome, err)
-		if err != nil && forced {
-			c.countReturned(r, err)
-			return
-		}
-		c.count(r, err)
+		endSpan(span, done, err)
+		c.book(r, done, err)
 	}()
 	err = c.call(ctx, d, s)
 }
@@ -152,29 +143,40 @@ func (s *slot[T]) close() {
 	}
 }
 
-// holds gives the leases that are not answered yet.
-func (s *slot[T]) holds() []queue.Token {
+// leases adds the leases that are not answered yet.
+func (s *slot[T]) leases(of holders[T]) holders[T] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var held []queue.Token
+	if of == nil {
+		of = holders[T]{}
+	}
 	if s.current != (queue.Token{}) {
-		held = append(held, s.current)
+		of[s.current] = s
 	}
 	for _, d := range s.rest {
-		held = append(held, d.Token)
+		of[d.Token] = s
 	}
-	return held
+	return of
 }
 
-// lose cancels the handler if it has the lease at hand, and takes it out of the batch if it only waits.
-func (s *slot[T]) lose(t queue.Token, cause error) {
+// has says whether the slot holds a lease on that task.
+func (s *slot[T]) has(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current.ID == id || slices.ContainsFunc(s.rest, func(d queue.Delivery[T]) bool { return d.ID == id })
+}
+
+// lose ends the handler's context if it has the lease at hand, and takes it out of the batch if it only waits: then it is true.
+func (s *slot[T]) lose(t queue.Token, cause error) (waited bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.current == t {
 		s.cancel(cause)
-		return
+		return false
 	}
+	before := len(s.rest)
 	s.rest = slices.DeleteFunc(s.rest, func(d queue.Delivery[T]) bool { return d.Token == t })
+	return len(s.rest) < before
 }
 
 // call runs the handler with the task at hand in its context.
@@ -197,72 +199,4 @@ func (c *consumer[T]) call(ctx context.Context, d queue.Delivery[T], slots task.
 		defer cancel()
 	}
 	return c.handler.Handle(ctx, d.Value)
-}
-
-// answer turns the handler's answer into what the queue is told, and logs what failed.
-func (c *consumer[T]) answer(ctx context.Context, t queue.Token, info task.Info, err error, forced bool) queue.Completion {
-	if err != nil && forced {
-		c.env.Logger.WarnContext(ctx, "task returned: the stop was forced", "worker", c.name, "queue", info.Queue, "task", info.ID, "error", err)
-		return returned(t)
-	}
-	outcome, wait := task.Classify(err)
-	done := queue.Completion{Token: t, Outcome: outcome, After: wait, Counted: outcome != task.Snoozed}
-	if err == nil {
-		return done
-	}
-	done.Cause = err.Error()
-	if outcome == task.Retry && wait == 0 {
-		done.After = c.opts.retry(info.Attempt, err)
-	}
-	c.logAnswer(ctx, info, done, err)
-	c.tell(info, done, err)
-	return done
-}
-
-func (c *consumer[T]) logAnswer(ctx context.Context, info task.Info, done queue.Completion, err error) {
-	args := []any{"worker", c.name, "queue", info.Queue, "task", info.ID, "attempt", info.Attempt, "error", err}
-	if stack := stackOf(err); stack != "" {
-		args = append(args, "stack", stack)
-	}
-	switch {
-	case done.Outcome == task.Dropped:
-		c.env.Logger.DebugContext(ctx, "task dropped", args...)
-	case done.Outcome == task.Snoozed:
-		c.env.Logger.DebugContext(ctx, "task snoozed", append(args, "for", done.After)...)
-	case done.Outcome == task.Dead || info.LastAttempt():
-		c.env.Logger.ErrorContext(ctx, "task is dead", args...)
-	default:
-		c.env.Logger.WarnContext(ctx, "task failed, will be retried", append(args, "in", done.After)...)
-	}
-}
-
-// returned gives a task back: ready again at once, the attempt not counted.
-func returned(t queue.Token) queue.Completion {
-	return queue.Completion{Token: t, Outcome: task.Retry, Counted: false, Cause: task.ErrForced.Error()}
-}
-
-// startSpan goes on with the trace that the publisher began.
-func (c *consumer[T]) startSpan(ctx context.Context, info task.Info) (context.Context, trace.Span) {
-	if c.env.Tracing.Transport() == tracing.TransportNone {
-		return tracing.Extract(ctx, info.Metadata), noop.Span{} // what the handler publishes stays in the publisher's trace
-	}
-	return c.env.Tracing.Resume(ctx, info.Metadata, "process "+info.Queue, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
-		attribute.String("messaging.system", "plba"),
-		attribute.String("messaging.operation.type", "process"),
-		attribute.String("messaging.destination.name", info.Queue),
-		attribute.String("messaging.message.id", info.ID),
-		attribute.String("worker.name", c.name),
-		attribute.Int("task.attempt", info.Attempt),
-	))
-}
-
-func endSpan(span trace.Span, outcome task.Outcome, err error) {
-	if span.IsRecording() {
-		span.SetAttributes(attribute.String("task.outcome", outcome.String()))
-		if err != nil {
-			span.RecordError(err)
-			span.SetStatus(codes.Error, err.Error())
-		}
-	}
-	span.End()
 }

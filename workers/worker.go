@@ -38,7 +38,8 @@ type Status struct {
 	Since       time.Time `json:"since,omitzero"`
 	InFlight    int64     `json:"in_flight"`
 	Done        uint64    `json:"done"`                  // tasks, polls or pieces of work finished, over all lives
-	Failed      uint64    `json:"failed"`                // the same, failed
+	Failed      uint64    `json:"failed"`                // the same, failed; what was snoozed or given back is neither
+	Cancelled   uint64    `json:"cancelled,omitempty"`   // tasks that ended because an operator wanted it
 	Concurrency int       `json:"concurrency,omitempty"` // the present target, see Scaler
 	Paused      bool      `json:"paused,omitempty"`      // by Pauser
 	Abandoned   int64     `json:"abandoned,omitempty"`   // calls of an earlier life that have not returned yet
