@@ -27,6 +27,8 @@ type router struct{ gate *gate }
 const (
 	accessKey = "plba-access" // an Access
 	polledKey = "plba-polled" // whether there is an ETag
+
+	streamsKey = "plba-streams" // whether the answer goes on
 )
 
 // Handle refuses an operation that does not say what it demands by giving it the zero Access, which admits nobody.
@@ -38,6 +40,9 @@ func (r router) Handle(op *huma.Operation, handler func(huma.Context)) {
 	next := humaHandler(op, handler)
 	if polled, _ := op.Metadata[polledKey].(bool); polled {
 		next = withETag(next)
+	}
+	if streams, _ := op.Metadata[streamsKey].(bool); streams {
+		next = r.gate.stream(next)
 	}
 	r.gate.handle(op.Method, op.Path, need, next)
 }

@@ -202,8 +202,22 @@ func (app *application) mount(g *gate) {
 		return
 	}
 	for _, rt := range app.routes {
-		g.handleBody(rt.op.Method, rt.op.Path, rt.access, bodyOf(rt.op), humaHandler(rt.op, rt.handler))
+		next := humaHandler(rt.op, rt.handler)
+		if streams(rt.op) {
+			next = g.stream(next)
+		}
+		g.handleBody(rt.op.Method, rt.op.Path, rt.access, bodyOf(rt.op), next)
 	}
+}
+
+// streams tells whether an operation answers with server-sent events, which end when the control plane stops.
+func streams(op *huma.Operation) bool {
+	for _, r := range op.Responses {
+		if r != nil && r.Content["text/event-stream"] != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // bodyOf takes what the operation takes: any media type, as long as huma's bound for it says; an unbounded one is not read ahead.

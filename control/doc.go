@@ -35,6 +35,13 @@
 // leaves process and channels up; with exit the process' own stop follows, as after SIGTERM. The end of the application gives up commands that are under way;
 // none of them keeps it from stopping.
 //
+// # Events
+//
+// What happens (moves of the runtime and of workers, changes of health, operations, failed attempts) goes into a ring of the last 2048 events; to put one there
+// costs the same however many listen. Each reader (a [Subscription]) reads the ring at its own pace, woken at most every 10 ms. One that falls behind the ring is
+// cut off, and so is a client that takes nothing for 10 s; it can go on where it was as long as the ring reaches back so far, and is told when it does not. IDs
+// name the process that gave them, so one of an earlier process is never taken for another event. Of failed attempts 100 a second are told, the others counted.
+//
 // # The HTTP channel
 //
 // It is made with huma on net/http: an operation is declared once, and its Go types are its validation, its documentation and its part of the OpenAPI 3.1
@@ -61,7 +68,7 @@
 //	                          no token   viewer   operator   admin
 //	probes                    yes        yes      yes        yes
 //	reads                     (1)        yes      yes        yes
-//	tasks, traces             no         yes      yes        yes
+//	tasks, traces, events     no         yes      yes        yes
 //	payloads, commands        no         no       yes        yes
 //	discard, purge            no         no       no         yes
 //

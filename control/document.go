@@ -20,6 +20,7 @@ const (
 	tagQueues     = "Queues"
 	tagPipelines  = "Pipelines"
 	tagOperations = "Operations"
+	tagEvents     = "Events"
 	tagTraces     = "Traces"
 	tagDocument   = "Documentation"
 
@@ -54,6 +55,7 @@ func newDocument(prefix string) *huma.OpenAPI {
 			{Name: tagQueues, Description: "The queues and their tasks."},
 			{Name: tagPipelines, Description: "The pipelines and their graphs."},
 			{Name: tagOperations, Description: "What was asked of the application, and what came of it."},
+			{Name: tagEvents, Description: "What happens, as it happens: moves of the runtime and of workers, changes of health, operations, failed attempts at tasks."},
 			{Name: tagTraces, Description: "The latest traces of this process, kept in memory when `platform.tracing.transport` is `memory`."},
 			{Name: tagDocument, Description: "This document. `/docs` shows it as a page that needs no internet."},
 		},
@@ -136,7 +138,7 @@ func (e endpoint) document() huma.Operation {
 		Tags: []string{e.tag}, Summary: e.summary, Description: e.detail,
 		DefaultStatus: success,
 		Responses:     map[string]*huma.Response{strconv.Itoa(success): {Description: e.answer}},
-		Metadata:      map[string]any{accessKey: e.access, polledKey: e.polled},
+		Metadata:      map[string]any{accessKey: e.access, polledKey: e.polled, streamsKey: e.streams},
 		Extensions:    map[string]any{accessExtension: e.access},
 		MaxBodyBytes:  maxBody + 1, // the gate has read and measured it
 

@@ -18,6 +18,7 @@ type endpoint struct {
 	problems             []int  // beside those that every operation can have
 	lax                  bool   // takes unknown query parameters, as load balancers add them
 	polled               bool   // clients ask for it again and again: it has an ETag
+	streams              bool   // the answer goes on until the client, or the channel, ends
 }
 
 // changes says whether the operation is a command.
@@ -36,6 +37,8 @@ type entry struct {
 	endpoint
 	call func(ctx context.Context, s *Service, input json.RawMessage) (any, error) // nil for what only HTTP has
 	bind func(a *api)                                                              // makes it a part of the HTTP channel
+
+	watch func(s *Service, input json.RawMessage) (*Subscription, error) // instead of call, for what answers with a stream of events
 }
 
 // read makes an entry of a function. Its input and output types are all that a channel needs to know.
@@ -87,7 +90,7 @@ func catalogue(publicHealth bool) []entry {
 	var all []entry
 	for _, part := range [][]entry{
 		probeEndpoints(), healthEndpoints(publicHealth), runtimeEndpoints(), workerEndpoints(), queueEndpoints(), pipelineEndpoints(), traceEndpoints(),
-		operationEndpoints(), documentEndpoints(),
+		operationEndpoints(), eventEndpoints(), documentEndpoints(),
 	} {
 		all = append(all, part...)
 	}

@@ -16,6 +16,8 @@ var (
 	ErrInvalid = errors.New("invalid")
 	// ErrUnavailable: the answer is no, or what would give one does not answer.
 	ErrUnavailable = errors.New("unavailable")
+	// ErrTooMany: as many as there may be at once; try again later.
+	ErrTooMany = errors.New("too many")
 )
 
 // Error is how an operation of the Service refuses. Detail and the rest are for the one who asked.

@@ -60,7 +60,7 @@ func TestEveryOperationAnswersAsDocumented(t *testing.T) {
 		"getRuntime": "/api/v1/runtime", "getRuntimeLifecycle": "/api/v1/runtime/lifecycle", "listWorkers": "/api/v1/workers", "getWorker": worker,
 		"listQueues": "/api/v1/queues", "getQueue": mails, "listPipelines": "/api/v1/pipelines", "getPipeline": "/api/v1/pipelines/orders",
 		"listTraces": "/api/v1/traces?limit=5", "getTrace": "/api/v1/traces/" + traces[0].TraceID,
-		"getDocumentAsJSON": "/openapi.json", "getDocumentAsYAML": "/openapi.yaml",
+		"listEvents": "/api/v1/events/recent", "getDocumentAsJSON": "/openapi.json", "getDocumentAsYAML": "/openapi.yaml",
 	} {
 		ask(id, path, "")
 	}
@@ -87,6 +87,8 @@ func TestEveryOperationAnswersAsDocumented(t *testing.T) {
 	p.waitState(workers.Stopped)
 	commanded("startRuntime", "/api/v1/runtime/start", "")
 	ask("listOperations", "/api/v1/operations?limit=3", "")
+	p.listen("/api/v1/events").end()
+	answered["watchEvents"] = true
 	s.each(func(method, path string, op specOperation) {
 		if !answered[op.OperationID] {
 			t.Errorf("%s %s was not asked", method, path)

@@ -156,3 +156,21 @@ func exampleTrace() tracing.Trace {
 		},
 	}
 }
+
+func exampleEvents() []Event {
+	operation := exampleStop()
+	return []Event{
+		{ID: "m8x2k1-841", Type: EventWorker, At: exampleTime(3), Name: "email-processing", Worker: &workers.Transition{
+			From: workers.Idle, To: workers.Busy, Event: workers.EventWork, At: exampleTime(3), HeldSeconds: 56,
+		}},
+		{ID: "m8x2k1-842", Type: EventOperation, At: operation.At, Operation: &operation},
+	}
+}
+
+func exampleStream() string {
+	var batch []*told
+	for _, e := range exampleEvents() {
+		batch = append(batch, &told{Event: e})
+	}
+	return string(serverSent(batch))
+}

@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -28,10 +29,12 @@ type gate struct {
 	hosts  hosts // nil allows all
 	cross  *http.CrossOriginProtection
 	log    *slog.Logger
+
+	ending context.Context // done when streams must end
 }
 
 func newGate(prefix string, hosts hosts, door *doorman, log *slog.Logger) *gate {
-	g := &gate{prefix: prefix, mux: http.NewServeMux(), door: door, hosts: hosts, cross: http.NewCrossOriginProtection(), log: log}
+	g := &gate{prefix: prefix, mux: http.NewServeMux(), door: door, hosts: hosts, cross: http.NewCrossOriginProtection(), log: log, ending: context.Background()}
 	g.mux.HandleFunc("/", g.noRoute)
 	return g
 }
@@ -53,6 +56,18 @@ func (g *gate) handleBody(method, path string, need Access, body bodyRule, next 
 		}
 		next(w, r.WithContext(context.WithValue(r.Context(), principalKey{}, who)))
 	})
+}
+
+// stream lets an answer go on beyond the limits of the server until the channel stops.
+func (g *gate) stream(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithCancelCause(r.Context())
+		defer cancel(nil)
+		defer context.AfterFunc(g.ending, func() { cancel(ErrClosed) })()
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // where it is not supported there is no limit either
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
+		next(w, r.WithContext(ctx))
+	}
 }
 
 type principalKey struct{}

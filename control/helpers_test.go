@@ -38,6 +38,7 @@ type bot struct {
 
 	mu       sync.Mutex
 	openErr  error         // of the resource
+	failure  error         // of handlers
 	entered  chan struct{} // not nil: the resource closes it and then waits for its context
 	hold     chan struct{} // handlers wait for it, and ignore their context while deaf
 	deaf     bool
@@ -103,11 +104,11 @@ func (b *bot) blockShop(entered chan struct{}) {
 
 func (b *bot) handle(ctx context.Context, id int) error {
 	b.mu.Lock()
-	hold, deaf := b.hold, b.deaf
+	hold, deaf, failure := b.hold, b.deaf, b.failure
 	b.mu.Unlock()
 	b.handling <- id
 	if hold == nil {
-		return nil
+		return failure
 	}
 	if deaf {
 		<-hold
@@ -119,6 +120,12 @@ func (b *bot) handle(ctx context.Context, id int) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+func (b *bot) breakHandler(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.failure = err
 }
 
 func (b *bot) breakShop(err error) {

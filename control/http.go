@@ -38,6 +38,9 @@ type HTTP struct {
 	server *http.Server // nil without a listener too
 	addr   net.Addr
 	served chan struct{} // closed when the server has ended
+
+	ending context.Context // done when streams must end
+	end    context.CancelFunc
 }
 
 var _ Channel = (*HTTP)(nil)
@@ -71,6 +74,7 @@ func (h *HTTP) Start(ctx context.Context, svc *Service) error {
 		}
 	}
 	h.svc = svc
+	h.ending, h.end = context.WithCancel(context.Background())
 	for _, f := range h.mounts {
 		h.open(f)
 	}
@@ -139,13 +143,14 @@ func (h *HTTP) Addr() string {
 // ServeHTTP is what the listener serves, for tests. While the channel does not run it is a 503.
 func (h *HTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.root.ServeHTTP(w, r) }
 
-// Stop waits for requests under way until ctx ends, and then cuts them off. Requests that came in by a mount are waited for by whoever serves the mux.
+// Stop ends streams, waits for requests under way until ctx ends, and then cuts them off. Requests that came in by a mount are waited for by whoever serves the mux.
 func (h *HTTP) Stop(ctx context.Context) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.svc == nil {
 		return nil
 	}
+	h.end()
 	var err error
 	if h.server != nil {
 		if err = h.server.Shutdown(ctx); err != nil {

@@ -75,6 +75,7 @@ func (h *HTTP) open(f *face) {
 		names = newHosts(h.cfg)
 	}
 	g := newGate(f.prefix, names, &door, log)
+	g.ending = h.ending
 	h.routes(g, log)
 	f.gate.Store(g)
 }

@@ -68,6 +68,7 @@ func (s *Service) accept(o Operation) (*underway, error) {
 	u := &underway{operation: o, done: make(chan struct{})}
 	s.forget()
 	s.operations = append(s.operations, u)
+	s.tell(o)
 	s.mu.Unlock()
 	s.app.Logger().Info("control command", "operation", o.ID, "asked", o.Asked, "target", o.Target, "by", o.By, "mode", string(o.Mode), "exit", o.Exit, "reason", o.Reason)
 	return u, nil
@@ -109,7 +110,17 @@ func (s *Service) ended(u *underway, err error, more func(*Operation)) Operation
 		more(o)
 	}
 	close(u.done)
+	s.tell(*o)
 	return *o
+}
+
+// tell publishes an operation as it is now. The caller holds mu, so that what happened first is told first.
+func (s *Service) tell(o Operation) {
+	at := o.At
+	if !o.EndedAt.IsZero() {
+		at = o.EndedAt
+	}
+	s.hub.publish(Event{Type: EventOperation, At: at, Name: o.Target, Operation: &o})
 }
 
 // now gives the operation as it is.

@@ -75,6 +75,8 @@ func statusOf(kind error) int {
 		return http.StatusConflict
 	case ErrUnavailable:
 		return http.StatusServiceUnavailable
+	case ErrTooMany:
+		return http.StatusTooManyRequests
 	default:
 		return http.StatusUnprocessableEntity
 	}

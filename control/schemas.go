@@ -39,6 +39,8 @@ func nameSchema(t reflect.Type, hint string) string {
 		return "TaskFailure"
 	case reflect.TypeFor[queue.Shown]():
 		return "TaskPayload"
+	case reflect.TypeFor[workers.Failure]():
+		return "AttemptFailure"
 	case reflect.TypeFor[runtime.Transition]():
 		return "RuntimeTransition"
 	case reflect.TypeFor[health.Change]():
@@ -135,6 +137,11 @@ func (QueueState) Schema(huma.Registry) *huma.Schema {
 // Schema lists the states of an operation.
 func (OperationState) Schema(huma.Registry) *huma.Schema {
 	return enum(OperationRunning, OperationSucceeded, OperationFailed)
+}
+
+// Schema lists the types of events.
+func (EventType) Schema(huma.Registry) *huma.Schema {
+	return enum(append(slices.Clone(eventTypes), EventMissed)...)
 }
 
 // Schema lists the modes of a stop.

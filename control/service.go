@@ -18,6 +18,7 @@ import (
 type Service struct {
 	app   *runtime.App
 	epoch string // begins the IDs that this service gives
+	hub   hub
 
 	commands sync.Mutex // one command to the runtime after the other, until the runtime shows it
 
@@ -33,6 +34,8 @@ type Service struct {
 func NewService(a *runtime.App) *Service {
 	s := &Service{app: a, epoch: strconv.FormatInt(time.Now().UnixMilli(), 36)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.hub.epoch = s.epoch
+	a.Observe(s.hub.observer()) // for as long as the application lives: what is told goes into a ring that belongs to the service
 	return s
 }
 
@@ -46,7 +49,7 @@ func (s *Service) reopen() {
 	}
 }
 
-// Close refuses further commands, gives up those under way, and waits for stops among them or for the end of ctx; the error names what it did not wait for.
+// Close ends subscriptions, refuses further commands, gives up those under way, and waits for stops among them or for the end of ctx; the error names what it did not wait for.
 // For a start nobody must wait here: one that App.Stop interrupts takes down what it has begun, and so stops the channel that calls Close, itself.
 // App.Stop waits for that.
 func (s *Service) Close(ctx context.Context) error {
