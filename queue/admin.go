@@ -38,7 +38,7 @@ type Admin interface {
 	RunNow(ctx context.Context, sel Selection) (n int, err error)
 
 	// Purge forgets tasks, without a trace and without undoing anything: ended ones, and waiting ones (scheduled, ready, retrying) unless they keep a
-	// checkpoint under task.UndoPrefix; those are to be cancelled. Running and undoing ones stay.
+	// checkpoint under task.UndoPrefix; those are to be cancelled. Running and undoing ones stay. A unique key counts on for its time (Spec.UniqueFor).
 	Purge(ctx context.Context, sel Selection) (n int, err error)
 
 	// Pause stops handing out tasks, until Resume; publishing goes on, and so do leases that are out. A durable engine keeps it over restarts. Pausing

@@ -3,6 +3,7 @@ package memory_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -15,7 +16,13 @@ import (
 	"github.com/plba/plba/task"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.steps", "150"); err != nil { // the command line may say otherwise
+		panic(err)
+	}
+	flag.Parse()
+	goleak.VerifyTestMain(m)
+}
 
 func TestDriver(t *testing.T) {
 	d := memory.Driver()

@@ -82,6 +82,21 @@ func unfenced(e queue.Engine) queue.Engine {
 	return b
 }
 
+// hasty looks first and cancels then, and by that time the task may be another's.
+func hasty(e queue.Engine) queue.Engine {
+	return &bent{Engine: e, cancel: func(ctx context.Context, id, cause string) error {
+		t, err := e.Task(ctx, id)
+		if err != nil {
+			return err
+		}
+		time.Sleep(time.Millisecond) // nothing else is left to do in the bubble, then
+		if err := e.Cancel(ctx, id, cause); t.State == queue.StateReady && err != nil {
+			return nil
+		}
+		return err
+	}}
+}
+
 // constantTokens numbers every claim of a task with its attempt, as engines do that have no token.
 func constantTokens(e queue.Engine) queue.Engine {
 	type claim struct {
@@ -122,6 +137,8 @@ func brokenAnswers() []broken {
 		{name: "forgets what was cancelled", family: "keep", test: "ended tasks", breakIt: func(e queue.Engine) queue.Engine {
 			return &bent{Engine: e, stats: func(s queue.Stats) queue.Stats { s.Cancelled = 0; return s }}
 		}},
+		{name: "takes late answers when it is busy", family: "histories", test: "every call", breakIt: unfenced},
+		{name: "cancels between two looks", family: "histories", test: "every call", breakIt: hasty},
 		{name: "forgets failed attempts", family: "attempts", test: "are counted", breakIt: func(e queue.Engine) queue.Engine {
 			return answering(e, func(c *queue.Completion) { c.Counted = false })
 		}},

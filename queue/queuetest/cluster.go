@@ -56,7 +56,7 @@ func clusterWakes(r *rig) {
 func clusterHistory(r *rig) {
 	const n = 1000
 	p := r.peer()
-	h := &history{tasks: map[string]*life{}}
+	h := &history{tasks: map[string]*passage{}}
 	rs := r.records(n, attempts(0))
 	r.together(9, func(i int) error {
 		if i == 8 {

@@ -21,13 +21,13 @@ func concurrencyTests() []test {
 // history is what goroutines saw, and what is wrong with it.
 type history struct {
 	mu     sync.Mutex
-	tasks  map[string]*life
+	tasks  map[string]*passage
 	done   int
 	faults []error
 }
 
-// life is one task's part of the history.
-type life struct {
+// passage is one task's part of the history.
+type passage struct {
 	holder  int64 // the lease that is held, 0: none
 	last    int64 // the highest lease seen
 	attempt int   // that the next claim must have
@@ -47,7 +47,7 @@ func (h *history) claimed(l queue.Lease) {
 	defer h.mu.Unlock()
 	t := h.tasks[l.ID]
 	if t == nil {
-		t = &life{attempt: 1}
+		t = &passage{attempt: 1}
 		h.tasks[l.ID] = t
 	}
 	switch {
@@ -102,7 +102,7 @@ func answer(l queue.Lease, random *rand.Rand) queue.Completion {
 
 func concurrencyHistory(r *rig) {
 	const publishers, consumers, each = 4, 8, 500
-	h := &history{tasks: map[string]*life{}}
+	h := &history{tasks: map[string]*passage{}}
 	batches := make([][]queue.Record, publishers)
 	for i := range batches {
 		batches[i] = r.records(each, attempts(0))

@@ -12,6 +12,7 @@ func purgeTests() []test {
 		{"by ID", 3, purgeIDs},
 		{"not what runs", 1, purgeRunning},
 		{"makes room and frees the unique key", capacity, purgeFrees},
+		{"its unique key counts for its time", 2, purgeUnique},
 		{"wakes those who wait for room", capacity, purgeWakes},
 	}
 }
@@ -75,6 +76,15 @@ func purgeFrees(r *rig) {
 	r.purged(capacity, queue.InState(queue.StateReady))
 	r.counts("it is empty", queue.Stats{})
 	r.task(r.fresh("purged", unique("a")), ample)
+}
+
+func purgeUnique(r *rig) {
+	dead := r.kill("bad", unique("a"), uniqueFor(ample))
+	waiting := r.publish(unique("b"), uniqueFor(ample))
+	r.purged(2, queue.ByID(dead, waiting))
+	r.existing("purged, within its time", dead, unique("a"))
+	r.existing("purged, within its time", waiting, unique("b"))
+	r.counts("they are gone all the same", queue.Stats{})
 }
 
 func purgeWakes(r *rig) {

@@ -117,6 +117,7 @@ func families() []family {
 		{name: "cluster", needs: queue.ClusterWide, tests: clusterTests()},
 		{name: "groups undoing", needs: queue.Grouped | queue.Checkpointed, tests: groupUndoingTests()},
 		{name: "concurrency", tests: concurrencyTests()},
+		{name: "histories", tests: historiesTests()},
 	}
 }
 
