@@ -28,6 +28,9 @@ import (
 // a pipeline in stream mode cannot be a stage. Unknown stages and absurd numbers are faults that the worker reports at its
 // registration, each with the file:line of the pipeline. Limits, batches and counters are those of p, in whichever mode.
 func (p *Pipeline[In, Out]) Streamed(workers map[string]int, buffer int) *Pipeline[In, Out] {
+	if p == nil { // it could not be built, which was reported
+		return nil
+	}
 	c := *p
 	c.stream = &stream[In, Out]{workers: make([]int, len(p.stages)), buffer: buffer}
 	root := *p.step.n
