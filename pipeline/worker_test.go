@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/plba/plba/pipeline"
 	"github.com/plba/plba/plbatest"
 	"github.com/plba/plba/queue"
+	"github.com/plba/plba/queue/memory"
 	"github.com/plba/plba/task"
 	"github.com/plba/plba/workers"
 )
@@ -91,43 +91,78 @@ func TestTaskThatIsGivenUpIsUndone(t *testing.T) {
 	})
 }
 
-func TestWorkersConcurrencyFillsItsBatches(t *testing.T) {
+// consume starts a worker of so many slots on a memory queue.
+func consume(t *testing.T, p *pipeline.Pipeline[int, int], slots int) *queue.Queue[int] {
+	t.Helper()
+	q, err := queue.For[int]("numbers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := memory.Driver().Open(t.Context(), queue.Opening{Queue: "numbers"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.Bind(e, queue.Binding{})
+	w := workers.Consume("w", q, p, workers.Concurrency(slots))
+	if err := w.(workers.Equipped).Equip(workers.Env{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		w.Stop(context.Background(), context.Background())
+		_ = e.Close(context.Background())
+	})
+	return q
+}
+
+func TestSlotsOfAWorkerFillBatches(t *testing.T) {
 	bothModes(t, func(t *testing.T, stream map[string]int) {
 		var b batches
+		var last time.Time
+		p := pipeline.New[int, int]("p").
+			Stage(pipeline.Batch("b", 4, time.Hour, b.do)).
+			Stage(pipeline.Tap("c", func(context.Context, int) error { last = time.Now(); return nil }).Limit(1)).
+			MustBuild()
 		if stream != nil {
-			stream = map[string]int{"b": 8}
+			p = p.Streamed(map[string]int{"b": 8}, 2)
 		}
-		var last atomic.Int64
-		app := plbatest.Start(t, application{func() *pipeline.Builder[int, int] {
-			return pipeline.New[int, int]("p").Stage(pipeline.Batch("b", 4, time.Hour, b.do)).
-				Stage(pipeline.Tap("c", func(context.Context, int) error { last.Store(time.Now().UnixNano()); return nil }))
-		}, stream, []workers.ConsumeOption{workers.Concurrency(4)}})
-		h, _ := app.QueueHandle("numbers")
-		q := h.(*queue.Queue[int])
+		q, began := consume(t, p, 4), time.Now()
 		for v := range 10 {
 			if err := q.Publish(t.Context(), v); err != nil {
 				t.Fatal(err)
 			}
 		}
-		began := time.Now()
-		synctest.Wait()
 		time.Sleep(2 * time.Hour)
 		synctest.Wait()
-		sizes := make([]string, len(b.seen))
+		var got []string
 		for i, batch := range b.seen {
-			sizes[i] = fmt.Sprint(len(batch))
+			got = append(got, fmt.Sprintf("%d after %s", len(batch), b.at[i].Sub(began)))
 		}
-		if got := strings.Join(sizes, " "); got != "4 4 2" {
+		if got := strings.Join(got, ", "); got != "4 after 0s, 4 after 0s, 2 after 1h0m0s" {
 			t.Errorf("batches of %s", got)
 		}
-		for i, at := range b.at {
-			if waited := at.Sub(began); waited != 0 && i < 2 || i == 2 && waited != time.Hour {
-				t.Errorf("batch %d waited for %s", i, waited)
-			}
+		if took := last.Sub(began); took != time.Hour {
+			t.Errorf("the last one came through after %s", took)
 		}
-		if last.Load() != began.Add(time.Hour).UnixNano() {
-			t.Error("not all of them have come through")
+	})
+}
+
+func TestBatchesOfTestTasksRunAtOnce(t *testing.T) {
+	bothModes(t, func(t *testing.T, stream map[string]int) {
+		var b batches
+		if stream != nil {
+			stream = map[string]int{"b": 4}
 		}
+		app := plbatest.Start(t, application{func() *pipeline.Builder[int, int] {
+			return pipeline.New[int, int]("p").Stage(pipeline.Batch("b", 4, time.Hour, b.do))
+		}, stream, []workers.ConsumeOption{workers.Concurrency(4)}})
+		began := time.Now()
+		if res := plbatest.Feed(app, "numbers", 1); res.Outcome != task.Done || time.Since(began) != 0 {
+			t.Errorf("after %s: %+v", time.Since(began), res)
+		}
+		b.want(t, []int{1})
 	})
 }
 

@@ -34,7 +34,7 @@ func Start(t testing.TB, m plba.Module, opts ...plba.Option) *App {
 	app, err := plba.New(m, append([]plba.Option{
 		plba.WithoutControlListener(),
 		plba.WithOutput(t.Output()),
-		plba.WithRuntime(runtime.WithDrivers(a.driver), runtime.WithObserver(a.observe)),
+		plba.WithRuntime(runtime.WithDrivers(a.driver), runtime.WithObserver(a.observe), runtime.WithEagerBatches()),
 	}, opts...)...)
 	if err != nil {
 		t.Fatalf("plbatest: %v", err)

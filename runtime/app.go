@@ -32,6 +32,7 @@ type App struct {
 	meter    metric.Meter
 	reg      *Registry
 	drivers  []queue.Driver
+	eager    bool
 	channels []Channel
 	health   *health.Registry
 	changes  healthHistory
@@ -100,7 +101,7 @@ func New(m Module, opts ...Option) (*App, error) {
 	if m == nil {
 		return nil, &FaultError{[]error{errors.New("the module is nil")}}
 	}
-	a := &App{name: m.Name(), drivers: o.drivers, channelTurn: make(chan struct{}, 1), stopAsk: make(chan string, 1)}
+	a := &App{name: m.Name(), drivers: o.drivers, eager: o.eager, channelTurn: make(chan struct{}, 1), stopAsk: make(chan string, 1)}
 	for _, observer := range o.observers {
 		a.Observe(observer)
 	}

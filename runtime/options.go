@@ -24,6 +24,7 @@ type options struct {
 	channels  []ChannelFactory
 	observers []Observer
 	output    io.Writer
+	eager     bool
 }
 
 type option func(*options)
@@ -61,6 +62,10 @@ func WithOutput(w io.Writer) Option { return option(func(o *options) { o.output 
 func WithObserver(f func(worker string, t workers.Transition)) Option {
 	return option(func(o *options) { o.observers = append(o.observers, Observer{Worker: f}) })
 }
+
+// WithEagerBatches has a handler that gathers tasks (pipeline.Batch) go on as soon as all tasks at hand wait, though others might come: for tests, which feed
+// one task and wait for it.
+func WithEagerBatches() Option { return option(func(o *options) { o.eager = true }) }
 
 // Channel is a way to control the application from outside. It starts after the resources and before the workers, so that it shows a start in
 // progress, answers until the workers have stopped, and stays up over a stop with KeepChannels.

@@ -119,7 +119,9 @@ func (r *Registry) equip(s *supervised) {
 		}
 		return
 	}
-	env := workers.Env{Logger: r.app.log, Tracing: r.app.tracing, Observe: r.app.observeWorker, Failed: r.app.observeFailure}
+	env := workers.Env{
+		Logger: r.app.log, Tracing: r.app.tracing, Observe: r.app.observeWorker, Failed: r.app.observeFailure, Eager: r.app.eager,
+	}
 	if err := r.app.cfg.Decode(path, &env.Settings, restartKeys...); err != nil {
 		r.faults.add(err)
 		env.Settings = workers.Settings{} // what is wrong is told already

@@ -88,6 +88,7 @@ func (k *crew[T]) takeScout(s *slot[T]) (context.Context, bool) {
 		return nil, false
 	}
 	k.scouting = true
+	k.saturateLocked() // it holds no task, after all
 	if k.asking == nil || k.asking.Err() != nil {
 		k.asking, k.recall = context.WithCancel(k.r.intake)
 	}

@@ -26,7 +26,7 @@ func (k *crew[T]) saturateLocked() {
 	switch {
 	case len(k.flushes) == 0, holding == 0, k.parked < holding:
 		return
-	case k.r.intake.Err() == nil && !k.c.gate.paused() && k.c.concurrency() > holding:
+	case k.r.intake.Err() == nil && !k.c.gate.paused() && k.c.concurrency() > holding && !k.c.env.Eager:
 		return // more may come
 	case k.r.forced.Load():
 		return

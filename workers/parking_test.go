@@ -156,6 +156,23 @@ func TestSaturatedWhenEverySlotIsParked(t *testing.T) {
 	})
 }
 
+// In tests nobody waits for tasks that might come.
+func TestEagerWorkerIsSaturatedByTheTasksAtHand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, g := openQueue[int](t, "q", 1000), gather(5, time.Hour)
+		w := workers.Consume("w", q, workers.Func(g.Handle), workers.Concurrency(3))
+		if err := w.(workers.Equipped).Equip(workers.Env{Eager: true}); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		publish(t, q, 1)
+		g.want(t, "[1] at 0s")
+		w.Stop(forever(), forever())
+	})
+}
+
 // A full batch needs nobody's help, and one whose tasks are worked on does not count as parked.
 func TestNotSaturatedWhileABatchIsWorkedOn(t *testing.T) {
 	gathers(t, 6, func(t *testing.T, g *gatherer, q *queue.Queue[int], _ workers.Worker) {

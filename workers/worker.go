@@ -79,6 +79,7 @@ type Env struct {
 	Settings Settings
 	Observe  func(worker string, t Transition) // may be nil; called in order, must not block, start or stop; may ask for status
 	Failed   func(worker string, f Failure)    // may be nil; called for every failed attempt, concurrently, must not block
+	Eager    bool                              // in tests: a consumer is saturated when the tasks at hand are parked, though more might come
 }
 
 func (e Env) withDefaults() Env {
