@@ -86,11 +86,10 @@ func (s *Step[In, Out]) wrapped(ctx context.Context, r run, in *In, out *Out) (n
 // passed is apart from wrapped because it allocates.
 func (s *Step[In, Out]) passed(ctx context.Context, r run, in *In, out *Out) (n int, err error) {
 	n = 1 // also when no middleware lets it through
-	p := passage{stage: &s.standing, inner: func(ctx context.Context) (err error) {
+	err = newPassage(&s.standing, func(ctx context.Context) (err error) {
 		n, err = s.answered(ctx, r, in, out)
 		return err
-	}}
-	err = p.through(ctx)
+	}).through(ctx)
 	return n, err
 }
 
@@ -202,10 +201,6 @@ func (s *Step[In, Out]) timed(ctx context.Context, r run, in *In, out *Out) erro
 
 // call is the panic guard around the body: inside of the policies, so that an attempt that panics late is late.
 func (s *Step[In, Out]) call(ctx context.Context, r run, in *In, out *Out) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = newPanicError(v)
-		}
-	}()
+	defer guard(&err)
 	return s.body.run(ctx, r, in, out)
 }

@@ -88,8 +88,26 @@ func (m *meter) time(start instant) {
 	}
 }
 
-// read takes what has ended before what has begun, so that nothing is ever less than 0.
-func (m *meter) read() Counters {
+// read tries for a moment at which nothing begins. If there is none, it takes what has ended before what has begun:
+// then a run that did both in between counts as in flight, but nothing is ever less than 0.
+func (m *meter) read() (c Counters) {
+	for range readTries {
+		before := m.entered()
+		c = m.ended()
+		after := m.entered()
+		c.InFlight = after - c.Done - c.Failed - c.Dropped
+		if before == after {
+			break
+		}
+	}
+	return c
+}
+
+const readTries = 5
+
+func (m *meter) entered() int64 { return m.begun.Load() + m.came.Load() }
+
+func (m *meter) ended() Counters {
 	c := Counters{
 		Done:    m.done.Load(),
 		Failed:  m.failed.Load(),
@@ -101,7 +119,6 @@ func (m *meter) read() Counters {
 	if m.next != nil {
 		c.Done += m.next.came.Load()
 	}
-	c.InFlight = m.begun.Load() + m.came.Load() - c.Done - c.Failed - c.Dropped
 	return c
 }
 

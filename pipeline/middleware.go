@@ -3,8 +3,6 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"fmt"
-	"sync"
 )
 
 // Middleware goes around every stage of a pipeline: it does something before, calls next, does something after.
@@ -38,29 +36,29 @@ type passage struct {
 	stage *standing
 	inner func(context.Context) error
 
-	mu        sync.Mutex // held while the stage runs: one call at a time
+	turn      chan struct{} // holds one while the stage runs: a channel, so that virtual time sees who waits
 	over      bool
 	succeeded bool // of the last call
 }
 
+func newPassage(stage *standing, inner func(context.Context) error) *passage {
+	return &passage{stage: stage, inner: inner, turn: make(chan struct{}, 1)}
+}
+
 func (p *passage) through(ctx context.Context) error {
 	err := p.enter(ctx, 0)
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.turn <- struct{}{}
+	defer func() { <-p.turn }()
 	p.over = true
 	if err == nil && !p.succeeded {
-		return fmt.Errorf("%w", ErrNoOutput)
+		return ErrNoOutput
 	}
 	return err
 }
 
 // enter calls the i-th middleware, the stage itself behind the last.
 func (p *passage) enter(ctx context.Context, i int) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = newPanicError(v)
-		}
-	}()
+	defer guard(&err)
 	if i == len(p.stage.middleware) {
 		return p.run(ctx)
 	}
@@ -68,8 +66,8 @@ func (p *passage) enter(ctx context.Context, i int) (err error) {
 }
 
 func (p *passage) run(ctx context.Context) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.turn <- struct{}{}
+	defer func() { <-p.turn }()
 	if p.over {
 		return ErrStageOver
 	}

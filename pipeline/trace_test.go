@@ -174,3 +174,75 @@ func TestSpanEndsWithTheGoroutine(t *testing.T) {
 		t.Errorf("spans %v", tree(spans))
 	}
 }
+
+// A value shows on its stage's span when the author says so, and nowhere else.
+func TestTrace(t *testing.T) {
+	show := func(in, out int) []attribute.KeyValue {
+		return []attribute.KeyValue{attribute.Int("in", in), attribute.Int("out", out)}
+	}
+	throws := func(int, int) []attribute.KeyValue { panic("out of paper") }
+	calls := 0
+	counts := func(int, int) []attribute.KeyValue { calls++; return nil }
+	p := pipeline.New[int, int]("p").
+		Stage(add("a", 1)).
+		Stage(add("b", 10).Trace(show)).
+		Stage(script(new(int), errAway).Retry(2, noPause).Trace(counts)).
+		Stage(add("c", 1).Trace(throws)).
+		Stage(fails("d", errAway).Trace(show)).
+		MustBuild()
+	spans := recorded(t, sdktrace.AlwaysSample(), func(ctx context.Context) {
+		if _, err := p.Run(ctx, 1); err == nil || err.Error() != "p/d: database away" {
+			t.Error(err)
+		}
+	})
+	want := []string{
+		">a name=p stage=a stage.kind=map",
+		">b in=2 out=12 name=p stage=b stage.kind=map",
+		">c name=p stage=c stage.kind=map",
+		">d in=8 out=0 name=p stage=d stage.kind=map",
+		">s name=p stage=s stage.kind=map",
+	}
+	if got := tree(spans); !slices.Equal(got, want) {
+		t.Errorf("spans\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	for _, s := range spans {
+		if events := s.Events(); s.Name() == "c" && (len(events) != 1 || events[0].Name != "trace" || s.Status().Code != codes.Unset) {
+			t.Errorf("events %v, status %v", events, s.Status())
+		}
+	}
+	if _, _ = p.Run(t.Context(), 1); calls != 1 {
+		t.Errorf("asked %d times", calls)
+	}
+}
+
+// What a fallback covers is told on the span, which is fine otherwise.
+func TestFallbackShows(t *testing.T) {
+	s := fails("s", errAway).Fallback(func(context.Context, int, error) (int, error) { return 1, nil })
+	spans := recorded(t, sdktrace.AlwaysSample(), func(ctx context.Context) { _, _ = s.Run(ctx, 1) })
+	if len(spans) != 1 || spans[0].Status().Code != codes.Unset || len(spans[0].Events()) != 1 || spans[0].Events()[0].Name != "fallback" {
+		t.Errorf("spans %v", spans)
+	}
+}
+
+func TestSpansOfCombinators(t *testing.T) {
+	answer := pipeline.Sink("answer", func(context.Context, pipeline.Rejected[int]) error { return nil })
+	pick := func(_ context.Context, _ int, a, _ int) (int, error) { return a, nil }
+	p := pipeline.New[int, int]("p").
+		Stage(pipeline.Switch("sw", sign, pipeline.On("plus", add("up", 1)))).
+		Stage(pipeline.Both("both", add("x", 1), add("y", 1), pick)).
+		Stage(pipeline.Validate("check", func(context.Context, int) error { return errAway }, answer)).
+		MustBuild()
+	spans := recorded(t, sdktrace.AlwaysSample(), func(ctx context.Context) { _, _ = p.Run(ctx, 1) })
+	want := []string{
+		">both name=p stage=both stage.kind=both",
+		">check dropped=dropped: rejected: database away name=p stage=check stage.kind=validate",
+		">sw name=p stage=sw stage.kind=switch",
+		"both>x name=p stage=x stage.kind=map",
+		"both>y name=p stage=y stage.kind=map",
+		"check>answer name=p stage=answer stage.kind=sink",
+		"sw>up name=p stage=up stage.kind=map",
+	}
+	if got := tree(spans); !slices.Equal(got, want) {
+		t.Errorf("spans\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
