@@ -36,7 +36,11 @@ var programs = map[string]testModule{
 		return err
 	}),
 	"stubborn": working(func(ctx context.Context) error { <-ctx.Done(); return context.Cause(ctx) }),
-	"deaf":     working(func(context.Context) error { select {} }),
+	"reckless": working(func(context.Context) error {
+		go func() { panic("where nobody can catch it") }()
+		select {}
+	}),
+	"deaf": working(func(context.Context) error { select {} }),
 	"forgetful": func(r *Registry) error { // leaves a task that is not due
 		tasks := Queue[string](r, "tasks")
 		r.Worker(workers.Consume("consumer", tasks, workers.Func(func(context.Context, string) error { return nil })))

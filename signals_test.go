@@ -133,6 +133,14 @@ func plain(program string, env ...string) func(*testing.T) *child {
 	return func(t *testing.T) *child { return startChild(t, program, nil, env...) }
 }
 
+// What a handler lets loose is out of the platform's reach: the process ends, as Go has it, and says why.
+func TestPanicInAGoroutineOfAHandler(t *testing.T) {
+	c := startChild(t, "reckless", nil)
+	if code := c.exit(); code != 2 || !strings.Contains(c.text(), "panic: where nobody can catch it\n\ngoroutine ") || c.receipt() != "" {
+		t.Errorf("exit code %d\n%s", code, c.text())
+	}
+}
+
 // receiptsOf are the rows whose receipts are golden files, too.
 var receiptsOf = map[string]string{
 	"one signal during the start, which was undone":                     "receipt-start.txt",

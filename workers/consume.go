@@ -30,7 +30,7 @@ type Scaler interface {
 // that the publisher began, the task's Info (task.From) and its checkpoints in the context.
 //
 // The handler's answer is read by task.Classify. A panic or runtime.Goexit fails the attempt alone. On a forced stop a task whose handler
-// gave up goes back to the queue with the attempt not counted. The worker is a Scaler and a Pauser.
+// gave up goes back to the queue with the attempt not counted. The worker is a Scaler and a Pauser. While its queue cannot be asked it is degraded, and after 30 s unhealthy.
 //
 // A handler that is a task.Attacher is attached at every start, which fails with its error, and detached at every stop, after the last task; an error of that
 // is the worker's (Err, and the receipt of the stop). That its queue's engine cannot keep the checkpoints it needs, or that it can do nothing with so few slots
@@ -184,9 +184,13 @@ func receiveBackoff(failures int) time.Duration {
 	return min(100*time.Millisecond<<min(failures, 10), 10*time.Second)
 }
 
+// awayPatience is how long a queue may be out of reach before the worker is unhealthy, not only degraded.
+const awayPatience = 30 * time.Second
+
 // receive asks for work until there is some or ctx ends (nil). A queue that is closed underneath is asked again like one that cannot be reached: it
 // may be opened again.
 func (c *consumer[T]) receive(ctx context.Context, limit int) []queue.Delivery[T] {
+	began := time.Now()
 	for failures := 0; ; failures++ {
 		var batch []queue.Delivery[T]
 		err := guarded(func() (err error) {
@@ -204,7 +208,14 @@ func (c *consumer[T]) receive(ctx context.Context, limit int) []queue.Delivery[T
 		}
 		c.away.Store(true)
 		c.noteError(err)
-		c.setHealth(health.Of(health.Degraded(err)))
+		if failures == 0 {
+			began = time.Now() // it may have waited for work before
+		}
+		if time.Since(began) < awayPatience {
+			c.setHealth(health.Of(health.Degraded(err)))
+		} else {
+			c.setHealth(health.Of(err))
+		}
 		c.env.Logger.Error("cannot receive", "worker", c.name, "queue", c.queue.Name(), "error", err)
 		timer := time.NewTimer(receiveBackoff(failures))
 		select {

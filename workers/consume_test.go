@@ -343,9 +343,11 @@ func TestBackendAway(t *testing.T) {
 		q.Bind(b, queue.Binding{})
 		w := consume(t, q, func(context.Context, int) error { return nil })
 		publish(t, q, 1)
-		pass(time.Minute)
-		if h := w.Health(); h.State != health.StateDegraded || !strings.Contains(h.Reason, "database is away") {
-			t.Errorf("health %+v", h)
+		for _, want := range []health.State{health.StateDegraded, health.StateUnhealthy} { // after 25 s and after 50 s
+			pass(25 * time.Second)
+			if h := w.Health(); h.State != want || !strings.Contains(h.Reason, "database is away") {
+				t.Errorf("health %+v, want %s", h, want)
+			}
 		}
 		b.down.Store(false)
 		pass(11 * time.Second)

@@ -2,7 +2,6 @@ package workers_test
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -88,7 +87,7 @@ func TestQueueIsClosedUnderneath(t *testing.T) {
 		if n := c.asked.Load(); n > 20 {
 			t.Errorf("asked %d times in a minute", n)
 		}
-		if h := w.Health(); h.State != health.StateDegraded || !errors.Is(w.Err(), nil) {
+		if h := w.Health(); h.State != health.StateUnhealthy || w.Err() != nil {
 			t.Errorf("health %+v, err %v", h, w.Err())
 		}
 		other := openQueue[int](t, "q", 10)
