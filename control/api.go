@@ -29,6 +29,8 @@ const (
 	polledKey = "plba-polled" // whether there is an ETag
 
 	streamsKey = "plba-streams" // whether the answer goes on
+
+	browsersKey = "plba-browsers" // whether browsers are asked for a token
 )
 
 // Handle refuses an operation that does not say what it demands by giving it the zero Access, which admits nobody.
@@ -44,7 +46,8 @@ func (r router) Handle(op *huma.Operation, handler func(huma.Context)) {
 	if streams, _ := op.Metadata[streamsKey].(bool); streams {
 		next = r.gate.stream(next)
 	}
-	r.gate.handle(op.Method, op.Path, need, next)
+	browsers, _ := op.Metadata[browsersKey].(bool)
+	r.gate.handle(rule{id: op.OperationID, method: op.Method, path: op.Path, need: need, body: bodyRule{limit: maxBody}, forBrowsers: browsers}, next)
 }
 
 func humaHandler(op *huma.Operation, handler func(huma.Context)) http.HandlerFunc {

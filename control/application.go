@@ -206,7 +206,7 @@ func (app *application) mount(g *gate) {
 		if streams(rt.op) {
 			next = g.stream(next)
 		}
-		g.handleBody(rt.op.Method, rt.op.Path, rt.access, bodyOf(rt.op), next)
+		g.handle(rule{id: rt.op.OperationID, method: rt.op.Method, path: rt.op.Path, need: rt.access, body: bodyOf(rt.op)}, next)
 	}
 }
 

@@ -1,125 +1,104 @@
 package control
 
 import (
-	"crypto/rand"
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/base64"
-	"encoding/hex"
-	"log/slog"
+	"errors"
 	"math"
 	"net/http"
 	"net/netip"
 	"strconv"
 	"strings"
-	"time"
 )
 
-// tokens are the hashes of those that admit somebody.
-type tokens []hashedToken
-
-type hashedToken struct {
-	who  Principal
-	hash [sha256.Size]byte
-}
-
-// newTokens takes the configured ones, which are valid.
-func newTokens(configured []Token) tokens {
-	ts := make(tokens, len(configured))
-	for i, t := range configured {
-		ts[i].who = Principal{t.Name, t.Role}
-		_, _ = hex.Decode(ts[i].hash[:], []byte(t.SHA256)) // Validate has seen it
-	}
-	return ts
-}
-
-// firstRun makes a token for a channel without configured ones. The text is kept nowhere.
-func firstRun() (text string, t hashedToken) {
-	var random [32]byte
-	_, _ = rand.Read(random[:]) // never fails
-	text = base64.RawURLEncoding.EncodeToString(random[:])
-	return text, hashedToken{Principal{"first-run", Admin}, sha256.Sum256([]byte(text))}
-}
-
-// find looks at every token, so that the time it takes tells nothing.
-func (ts tokens) find(text string) (Principal, bool) {
-	hash := sha256.Sum256([]byte(text))
-	found := -1
-	for i := range ts {
-		if subtle.ConstantTimeCompare(hash[:], ts[i].hash[:]) == 1 {
-			found = i
-		}
-	}
-	if found < 0 {
-		return Principal{}, false
-	}
-	return ts[found].who, true
-}
-
-// doorman decides who may do what. It admits nobody who is not admitted by a rule below.
+// doorman decides at the gate of the HTTP channel who may do what. It admits nobody who is not admitted by a rule of the authority.
 type doorman struct {
-	tokens     tokens
-	configured bool // the tokens, not made at start
-	throttle   *throttle
-	log        *slog.Logger
+	auth *authority
+	svc  *Service
 }
 
 // admit tells who asks, or refuses.
-func (d *doorman) admit(r *http.Request, need Access) (Principal, *Problem) {
-	if need.Without == Always {
-		return Principal{Name: "anyone"}, nil
+func (d *doorman) admit(r *http.Request, rt rule) (*caller, *Problem) {
+	c := &caller{channel: channelHTTP, from: addressOf(r)}
+	if rt.need.Without == Always {
+		c.Principal, _ = d.auth.decide(Principal{}, rt.need, false)
+		return c, nil
 	}
-	who, refused := d.identify(r)
-	switch {
-	case refused != nil:
-		return who, refused
-	case who.Role.may(need.Role):
-		return who, nil
-	case who.Role == "" && need.Without == OnLoopback && !d.configured && isLocal(r):
-		return Principal{"anyone on this machine", Viewer}, nil
-	case who.Role == "":
-		return who, d.unauthorized()
+	who, err := d.identify(r, rt, c.from)
+	if err == nil {
+		who, err = d.auth.decide(who, rt.need, isLocal(r))
 	}
-	d.log.Warn("control operation refused", "path", r.URL.Path, "by", who.Name, "role", string(who.Role), "needs", string(need.Role))
-	return who, newProblem(http.StatusForbidden, "this needs the role %s; the token %q has the role %s", need.Role, who.Name, who.Role)
+	if c.Principal = who; err == nil {
+		return c, nil
+	}
+	p := d.problem(err, rt)
+	d.svc.audit.denied(c, rt.id, p.Detail)
+	return c, p
 }
 
-// identify finds whose token the request presents. Without one it is nobody.
-func (d *doorman) identify(r *http.Request) (Principal, *Problem) {
+// identify finds whose credentials the request presents. Without any it is nobody.
+func (d *doorman) identify(r *http.Request, rt rule, from netip.Addr) (Principal, error) {
+	var c Credentials
+	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
+		c.Certificate = r.TLS.PeerCertificates[0]
+	}
 	headers := r.Header.Values("Authorization")
-	if len(headers) == 0 {
-		return Principal{}, nil
+	if len(headers) > 1 {
+		return Principal{}, &Error{Kind: ErrUnauthenticated, Detail: "one header Authorization is enough"}
 	}
-	from, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		from = netip.AddrPort{} // all such share their tries
+	if len(headers) == 1 {
+		c.Token = tokenIn(headers[0], r, rt.forBrowsers)
 	}
-	if wait, ok := d.throttle.take(from.Addr(), time.Now()); !ok {
-		return Principal{}, tooMany(wait)
+	if !from.IsValid() {
+		from = netip.IPv6Unspecified() // all such share their tries
 	}
-	scheme, text, _ := strings.Cut(headers[0], " ")
-	if len(headers) == 1 && strings.EqualFold(scheme, "Bearer") {
-		if who, ok := d.tokens.find(strings.TrimSpace(text)); ok {
-			d.throttle.giveBack(from.Addr(), time.Now())
-			return who, nil
+	return d.auth.identify(r.Context(), c, from)
+}
+
+// tokenIn reads a header Authorization. Browsers say a password on every request once they have been asked for one, so what is Basic is a token only where
+// browsers are asked for it, and else nothing. Whatever else it may be, it is a token, and a wrong one.
+func tokenIn(header string, r *http.Request, basic bool) string {
+	scheme, text, _ := strings.Cut(header, " ")
+	switch {
+	case strings.EqualFold(scheme, "Bearer") && strings.TrimSpace(text) != "":
+		return strings.TrimSpace(text)
+	case strings.EqualFold(scheme, "Basic"):
+		_, password, ok := r.BasicAuth()
+		if !ok || !basic {
+			return ""
+		}
+		return password
+	}
+	return "\x00" + header
+}
+
+const realm = `realm="PLBA control plane"`
+
+// problem is how HTTP says that somebody is not admitted.
+func (d *doorman) problem(err error, rt rule) *Problem {
+	var tries *tooManyTries
+	var e *Error
+	switch {
+	case errors.As(err, &tries):
+		p := newProblem(http.StatusTooManyRequests, "%s; wait before the next one", tries.Error())
+		p.header("Retry-After", strconv.Itoa(int(math.Ceil(tries.wait.Seconds()))))
+		return p
+	case !errors.As(err, &e):
+		d.svc.app.Logger().Error("it cannot be found out who asks", "error", err)
+		return newProblem(http.StatusServiceUnavailable, "it cannot be found out who asks; the log of the application says why")
+	}
+	p := newProblem(statusOf(e.Kind), "%s", e.Detail)
+	if p.Status == http.StatusUnauthorized {
+		p.header("WWW-Authenticate", "Bearer "+realm)
+		if rt.forBrowsers {
+			p.headers.Add("WWW-Authenticate", "Basic "+realm+`, charset="UTF-8"`)
 		}
 	}
-	d.log.Warn("control token refused", "path", r.URL.Path, "from", from.Addr().String())
-	return Principal{}, d.unauthorized()
+	return p
 }
 
-func (d *doorman) unauthorized() *Problem {
-	which := "the token that the application showed on its terminal when it started"
-	if d.configured {
-		which = "one of platform.control.tokens"
+func addressOf(r *http.Request) netip.Addr {
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
 	}
-	p := newProblem(http.StatusUnauthorized, "this needs a token in the header Authorization: Bearer TOKEN; take %s", which)
-	p.header("WWW-Authenticate", `Bearer realm="PLBA control plane"`)
-	return p
-}
-
-func tooMany(wait time.Duration) *Problem {
-	p := newProblem(http.StatusTooManyRequests, "too many wrong tokens came from this address; wait before the next one")
-	p.header("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
-	return p
+	return from.Addr().Unmap()
 }

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/plba/plba/config"
 )
@@ -17,7 +18,7 @@ type Config struct {
 	// Enabled says whether the application has a control plane (default true). Who makes the Plane reads it; New does not.
 	Enabled bool `koanf:"enabled"`
 	// Listen is the address as host:port (default 127.0.0.1:8080). Port 0 takes a free one. An address that other machines can reach is refused
-	// without Tokens, and without Insecure too, because the channel speaks plain HTTP.
+	// without Tokens or TLS.Clients, and without TLS unless Insecure is set.
 	Listen string `koanf:"listen"`
 	// Tokens are who may do what. Without any, a token with the role admin is made at start and shown on the terminal, and on loopback most of what
 	// can be read is open to every process of the machine.
@@ -26,8 +27,19 @@ type Config struct {
 	AllowedHosts []string `koanf:"allowed_hosts"`
 	// Insecure allows plain HTTP, and so tokens that can be overheard, on an address that other machines can reach (default false).
 	Insecure bool `koanf:"insecure"`
+	// TLS lets the channel speak HTTPS, and admits clients by their certificates.
+	TLS TLS `koanf:"tls"`
 	// PublicHealth opens GET /health to everyone who can reach the address (default false).
 	PublicHealth bool `koanf:"public_health"`
+	// Audit says where the audit goes beside the memory.
+	Audit AuditConfig `koanf:"audit"`
+}
+
+// AuditConfig is platform.control.audit.
+type AuditConfig struct {
+	// File gets a line of JSON for every change that is asked for and every denial; it is made if it is not there, for its owner only. Default: none; the
+	// last 1000 records are in memory in any case.
+	File string `koanf:"file"`
 }
 
 // Token admits whoever presents it, in the header "Authorization: Bearer TOKEN". Only its hash is configured, so reading the configuration admits
@@ -39,8 +51,11 @@ type Token struct {
 	Name string `koanf:"name"`
 	// Role is viewer, operator or admin; each may do what the one before it may.
 	Role Role `koanf:"role"`
-	// SHA256 is the hash of the token in 64 hexadecimal digits.
+	// SHA256 is the hash of the token in 64 hexadecimal digits. A fast hash does for tokens that are long and random; do not use words.
 	SHA256 string `koanf:"sha256" secret:"true"`
+	// Expires is when the token ends to admit anybody, for instance 2030-01-31T00:00:00Z (default: never). To change a token, configure the new one beside the
+	// old one, and let that expire.
+	Expires time.Time `koanf:"expires"`
 }
 
 // SetDefaults fills c with the defaults, whatever it held before.
@@ -68,13 +83,13 @@ func (c *Config) Validate() error {
 
 // validateExposure checks a listen address that other machines can reach.
 func (c *Config) validateExposure() (faults []error) {
-	if len(c.Tokens) == 0 {
+	if len(c.Tokens) == 0 && len(c.TLS.Clients) == 0 {
 		faults = append(faults, fault("listen", "add platform.control.tokens, or listen on 127.0.0.1",
 			"%s can be reached from other machines, and no tokens are configured", c.Listen))
 	}
-	if !c.Insecure {
+	if !c.Insecure && !c.TLS.enabled() {
 		faults = append(faults, fault("listen",
-			"listen on 127.0.0.1 and put a proxy with TLS in front of it, or accept that with platform.control.insecure: true",
+			"add platform.control.tls, or listen on 127.0.0.1 and put a proxy with TLS in front of it, or accept that with platform.control.insecure: true",
 			"%s can be reached from other machines, and without TLS everyone on the way can read the tokens", c.Listen))
 	}
 	return faults

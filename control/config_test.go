@@ -34,6 +34,9 @@ func TestConfigThatIsFine(t *testing.T) {
 		"{}", "{listen: 'localhost:0'}", "{listen: '[::1]:8080'}", "{listen: '127.1.2.3:80'}", "{enabled: false, listen: '0.0.0.0:80'}",
 		"{listen: '0.0.0.0:80', insecure: true, tokens: [{name: a, role: viewer, sha256: " + good + "}]}",
 		"{listen: ':80', insecure: true, tokens: [{name: a, role: admin, sha256: " + strings.ToUpper(good) + "}]}",
+		"{listen: '0.0.0.0:80', tokens: [{name: a, role: viewer, sha256: " + good + ", expires: 2030-01-31T00:00:00Z}], tls: {cert: c.pem, key: k.pem}}",
+		"{listen: '0.0.0.0:80', tls: {cert: c.pem, key: k.pem, client_ca: ca.pem, clients: [{name: ops.example.org, role: operator}]}}",
+		"{audit: {file: audit.jsonl}}",
 		"{allowed_hosts: [plba.example.org, localhost, 10.0.0.1, '::1', a_b]}",
 	} {
 		cc, err := decode(t, "platform: {control: "+text+"}")
@@ -56,7 +59,7 @@ func TestConfigFaults(t *testing.T) {
 		"listen: '127.0.0.1:70000'": {"not an address of the form host:port"},
 		"listen: '0.0.0.0:8080'": {
 			"cfg.yaml:3: platform.control.listen: 0.0.0.0:8080 can be reached from other machines, and no tokens are configured (add platform.control.tokens, or listen on 127.0.0.1)",
-			"without TLS everyone on the way can read the tokens (listen on 127.0.0.1 and put a proxy with TLS in front of it, or accept that with platform.control.insecure: true)",
+			"without TLS everyone on the way can read the tokens (add platform.control.tls, or listen on 127.0.0.1 and put a proxy with TLS in front of it, or accept that with platform.control.insecure: true)",
 		},
 		"listen: ':8080'":                          {"no tokens are configured"},
 		"listen: 'example.org:8080'":               {"no tokens are configured"},
@@ -66,6 +69,13 @@ func TestConfigFaults(t *testing.T) {
 		"tokens: [{name: a, role: root, sha256: " + good + "}]":                          {`cfg.yaml:3: platform.control.tokens[0].role: "root" is not a role (use viewer, operator or admin)`},
 		"tokens: [{name: a, role: viewer, sha256: secret-token}]":                        {"cfg.yaml:3: platform.control.tokens[0].sha256: this is not a SHA-256 in 64 hexadecimal digits (make it with: printf"},
 		"tokens: [{role: viewer, sha256: " + good + "}]":                                 {"platform.control.tokens[0].name: a token needs a printable name"},
+		"tokens: [{name: a, role: viewer, sha256: " + good + ", expires: tomorrow}]":     {"tokens[0].expires"},
+		"tls: {cert: c.pem}": {"platform.control.tls.cert: a certificate needs its key"},
+		"tls: {key: k.pem}":  {"a certificate needs its key"},
+		"tls: {client_ca: a.pem, clients: [{name: x, role: viewer}]}":                                                                 {"client certificates need TLS (add cert and key)"},
+		"tls: {cert: c.pem, key: k.pem, client_ca: a.pem}":                                                                            {"client certificates need an authority and the names"},
+		"tls: {cert: c.pem, key: k.pem, clients: [{name: x, role: viewer}]}":                                                          {"client certificates need an authority and the names"},
+		"tls: {cert: c.pem, key: k.pem, client_ca: a.pem, clients: [{name: x, role: root}, {name: x, role: viewer}, {role: viewer}]}": {`"root" is not a role`, `the name "x" is given twice`, "a client needs a printable name"},
 		"tokens: [{}]": {"tokens[0].name", "tokens[0].role", "tokens[0].sha256"},
 		"tokens: [{name: a, role: viewer, sha256: " + good + "}, {name: a, role: admin, sha256: " + strings.Repeat("ab", 32) + "}]": {`the name "a" is given twice`},
 		"tokens: [{name: a, role: viewer, sha256: " + good + "}, {name: b, role: admin, sha256: " + strings.ToUpper(good) + "}]":    {`"a" and "b" are the same token (give each its own)`},

@@ -62,19 +62,31 @@
 //
 // # Who may do what
 //
-// Each operation carries an [Access]: the role it needs, and when it needs no token. Without one it admits nobody. Tokens are configured as hashes, compared
-// in constant time, and have one of the roles viewer, operator and admin, of which each may do what the one before it may.
+// Each operation carries an [Access]: the role it needs, and when it needs no token. Without one it admits nobody. An [Authenticator] says who asks: configured
+// tokens (kept as SHA-256 hashes of long random texts, compared in constant time, any number at once, each with an end if wanted), client certificates that TLS has
+// verified, and what WithAuthenticator adds. Everybody has one of the roles viewer, operator and admin, of which each may do what the one before it may.
 //
 //	                          no token   viewer   operator   admin
 //	probes                    yes        yes      yes        yes
 //	reads                     (1)        yes      yes        yes
 //	tasks, traces, events     no         yes      yes        yes
 //	payloads, commands        no         no       yes        yes
-//	discard, purge            no         no       no         yes
+//	discard, purge, audit     no         no       no         yes
 //
-// (1) Only while no tokens are configured, and only to requests that come from this machine, are addressed to it by a loopback name, and were not passed on by a
+// (1) Only while no authentication is configured, and only to requests that come from this machine, are addressed to it by a loopback name, and were not passed on by a
 // proxy. In that case a token with the role admin is made at start and shown once on the terminal, never in the log, so that a newcomer can act.
 //
-// An address that other machines can reach is refused without configured tokens, and, as the channel speaks plain HTTP, unless the configuration says insecure
-// outright. Whoever presents wrong tokens has ten tries and then one every three seconds, per address; until then right ones are refused too.
+// A browser is asked for the token as a password (HTTP Basic, any user name) where it reads the documentation, and a password counts nowhere else: so what
+// browsers send by themselves never changes anything.
+//
+// An address that other machines can reach is refused without configured tokens or certificates, and without TLS unless the configuration says insecure
+// outright. Certificates are read again when their files change. Whoever presents wrong tokens has ten tries and then one every three seconds, per address; until
+// then right ones are refused too.
+//
+// # Audit
+//
+// Every change that is asked for, every payload that is read and everybody who is denied something is recorded: who, by which way, from where, for what, why, and what
+// became of it. The last 1000 records are in memory, for admins; platform.control.audit.file has all of them, a line of JSON each, which is only ever
+// appended to. Of denials at most 20 a second are recorded and the others counted, so that nobody outside can fill a disk. When the file cannot be opened the start
+// fails; when it cannot be written later the log says so, and what was asked is done, because a full disk must not keep operators from acting.
 package control

@@ -21,6 +21,7 @@ const (
 	tagPipelines  = "Pipelines"
 	tagOperations = "Operations"
 	tagEvents     = "Events"
+	tagAudit      = "Audit"
 	tagTraces     = "Traces"
 	tagDocument   = "Documentation"
 
@@ -56,6 +57,7 @@ func newDocument(prefix string) *huma.OpenAPI {
 			{Name: tagPipelines, Description: "The pipelines and their graphs."},
 			{Name: tagOperations, Description: "What was asked of the application, and what came of it."},
 			{Name: tagEvents, Description: "What happens, as it happens: moves of the runtime and of workers, changes of health, operations, failed attempts at tasks."},
+			{Name: tagAudit, Description: "Who asked for what, and what became of it."},
 			{Name: tagTraces, Description: "The latest traces of this process, kept in memory when `platform.tracing.transport` is `memory`."},
 			{Name: tagDocument, Description: "This document. `/docs` shows it as a page that needs no internet."},
 		},
@@ -63,7 +65,8 @@ func newDocument(prefix string) *huma.OpenAPI {
 			Schemas: schemas,
 			SecuritySchemes: map[string]*huma.SecurityScheme{securityScheme: {
 				Type: "http", Scheme: "bearer",
-				Description: "One of `platform.control.tokens`; without any, the token that the application shows on its terminal when it starts.",
+				Description: "One of `platform.control.tokens`; without any, the token that the application shows on its terminal when it starts. A client certificate of " +
+					"`platform.control.tls.clients` does as well.",
 			}},
 			Responses: map[string]*huma.Response{},
 		},
@@ -138,7 +141,7 @@ func (e endpoint) document() huma.Operation {
 		Tags: []string{e.tag}, Summary: e.summary, Description: e.detail,
 		DefaultStatus: success,
 		Responses:     map[string]*huma.Response{strconv.Itoa(success): {Description: e.answer}},
-		Metadata:      map[string]any{accessKey: e.access, polledKey: e.polled, streamsKey: e.streams},
+		Metadata:      map[string]any{accessKey: e.access, polledKey: e.polled, streamsKey: e.streams, browsersKey: e.forBrowsers},
 		Extensions:    map[string]any{accessExtension: e.access},
 		MaxBodyBytes:  maxBody + 1, // the gate has read and measured it
 

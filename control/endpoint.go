@@ -18,6 +18,8 @@ type endpoint struct {
 	problems             []int  // beside those that every operation can have
 	lax                  bool   // takes unknown query parameters, as load balancers add them
 	polled               bool   // clients ask for it again and again: it has an ETag
+	audited              bool   // a read that goes into the audit, as every change does
+	forBrowsers          bool   // browsers are asked for a token
 	streams              bool   // the answer goes on until the client, or the channel, ends
 }
 
@@ -43,6 +45,7 @@ type entry struct {
 
 // read makes an entry of a function. Its input and output types are all that a channel needs to know.
 func read[I, O any](e endpoint, do func(context.Context, *Service, *I) (O, error)) entry {
+	do = recorded(e, do)
 	return entry{
 		endpoint: e,
 		call: func(ctx context.Context, s *Service, input json.RawMessage) (any, error) {
@@ -67,6 +70,7 @@ func read[I, O any](e endpoint, do func(context.Context, *Service, *I) (O, error
 // command is read for what changes something and answers with the operation that was accepted.
 func command[I any](e endpoint, do func(context.Context, *Service, *I) (Operation, error)) entry {
 	made := read(e, do)
+	do = recorded(e, do)
 	made.bind = func(a *api) {
 		register(a, e, func(ctx context.Context, in *I) (*acceptedOutput, error) {
 			out, err := do(ctx, a.svc, in)
@@ -90,7 +94,7 @@ func catalogue(publicHealth bool) []entry {
 	var all []entry
 	for _, part := range [][]entry{
 		probeEndpoints(), healthEndpoints(publicHealth), runtimeEndpoints(), workerEndpoints(), queueEndpoints(), pipelineEndpoints(), traceEndpoints(),
-		operationEndpoints(), eventEndpoints(), documentEndpoints(),
+		operationEndpoints(), eventEndpoints(), auditEndpoints(), documentEndpoints(),
 	} {
 		all = append(all, part...)
 	}

@@ -32,6 +32,9 @@ type tasksInput struct {
 	Limit int           `query:"limit" minimum:"1" default:"100" doc:"How many at most. More than 500 counts as 500."`
 }
 
+// oneTaskInput is for what is recorded in the audit.
+type oneTaskInput struct{ input.Task }
+
 type queueReasonInput struct {
 	input.Queue
 	Body *ReasonBody
@@ -66,7 +69,7 @@ func queueEndpoints() []entry {
 	payload := look("getTaskPayload", "/{name}/tasks/{id}/payload", "Show the payload of a task", "The payload as JSON, at most 64 KiB of it. That it was read goes into the audit.",
 		"The payload.", exampleShown(), asleep)
 	tasks.access, task.access, payload.access = accessPrivate, accessPrivate, accessCommand
-	payload.polled = false
+	payload.polled, payload.audited = false, true
 	return append([]entry{
 		read(look("listQueues", "", "List the queues", "Each queue with its engine and how many tasks are in which state, in the order of registration.",
 			"The queues.", QueueList{Queues: []QueueDetail{exampleQueue()}}, nil),
@@ -85,7 +88,7 @@ func queueEndpoints() []entry {
 		read(task, func(ctx context.Context, s *Service, in *input.Task) (Task, error) {
 			return s.Task(ctx, in.Name, in.ID)
 		}),
-		read(payload, func(ctx context.Context, s *Service, in *input.Task) (queue.Shown, error) {
+		read(payload, func(ctx context.Context, s *Service, in *oneTaskInput) (queue.Shown, error) {
 			return s.TaskPayload(ctx, in.Name, in.ID)
 		}),
 	}, queueCommands()...)
@@ -137,7 +140,7 @@ func queueCommands() []entry {
 			func(ctx context.Context, s *Service, in *taskReasonInput) (Operation, error) {
 				return s.CancelTask(ctx, asker(ctx).Name, in.Name, in.ID, in.Body.reason())
 			}),
-		command(discard, func(ctx context.Context, s *Service, in *input.Task) (Operation, error) {
+		command(discard, func(ctx context.Context, s *Service, in *oneTaskInput) (Operation, error) {
 			return s.DiscardTask(ctx, asker(ctx).Name, in.Name, in.ID)
 		}),
 		command(queueCommand(askedRequeueDead, "/dead/requeue", "Requeue dead tasks", "Makes all dead tasks of the queue ready, with all attempts before them and their history kept, in the background.",

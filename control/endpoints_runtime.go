@@ -109,7 +109,7 @@ func runtimeEndpoints() []entry {
 			detail: "Opens queues and resources and starts the workers, in the background. It applies when the runtime is stopped.",
 			status: http.StatusAccepted, answer: "The start has begun.", example: exampleStart(), body: ReasonBody{Reason: "the price list is there"},
 			problems: []int{http.StatusConflict},
-		}, func(ctx context.Context, s *Service, in *struct{ Body *ReasonBody }) (Operation, error) {
+		}, func(ctx context.Context, s *Service, in *reasonInput) (Operation, error) {
 			return s.Start(asker(ctx).Name, in.Body.reason())
 		}),
 		command(endpoint{
@@ -118,7 +118,7 @@ func runtimeEndpoints() []entry {
 				"It applies while the runtime starts or runs; mode `force` also while it stops; `exit` always.",
 			status: http.StatusAccepted, answer: "The stop has begun.", example: exampleStop(), body: StopBody{Timeout: "30s", Reason: "new price list"},
 			problems: []int{http.StatusConflict},
-		}, func(ctx context.Context, s *Service, in *struct{ Body *StopBody }) (Operation, error) {
+		}, func(ctx context.Context, s *Service, in *stopInput) (Operation, error) {
 			req, err := in.Body.request()
 			if err != nil {
 				return Operation{}, err
@@ -182,6 +182,11 @@ func lifecycleAt[S, E ~string](t *fsm.Table[S, E], current S) Lifecycle[S, E] {
 	}
 	return l
 }
+
+type (
+	reasonInput struct{ Body *ReasonBody }
+	stopInput   struct{ Body *StopBody }
+)
 
 // ReasonBody says why.
 type ReasonBody struct {

@@ -159,7 +159,7 @@ func operationEndpoints() []entry {
 func documentEndpoints() []entry {
 	offer := func(id, path, name, media string, text func(spelled) []byte) entry {
 		e := endpoint{
-			id: id, method: http.MethodGet, path: path, access: accessRead, polled: true, tag: tagDocument, summary: "This document as " + name,
+			id: id, method: http.MethodGet, path: path, access: accessRead, polled: true, forBrowsers: true, tag: tagDocument, summary: "This document as " + name,
 			detail: "The OpenAPI 3.1 document of this API.", answer: "The document.",
 		}
 		return entry{endpoint: e, bind: func(a *api) {

@@ -16,6 +16,10 @@ var (
 	ErrInvalid = errors.New("invalid")
 	// ErrUnavailable: the answer is no, or what would give one does not answer.
 	ErrUnavailable = errors.New("unavailable")
+	// ErrUnauthenticated: it is not known who asks.
+	ErrUnauthenticated = errors.New("unauthenticated")
+	// ErrDenied: who asks may not do this.
+	ErrDenied = errors.New("denied")
 	// ErrTooMany: as many as there may be at once; try again later.
 	ErrTooMany = errors.New("too many")
 )

@@ -60,7 +60,7 @@ func TestEveryOperationAnswersAsDocumented(t *testing.T) {
 		"getRuntime": "/api/v1/runtime", "getRuntimeLifecycle": "/api/v1/runtime/lifecycle", "listWorkers": "/api/v1/workers", "getWorker": worker,
 		"listQueues": "/api/v1/queues", "getQueue": mails, "listPipelines": "/api/v1/pipelines", "getPipeline": "/api/v1/pipelines/orders",
 		"listTraces": "/api/v1/traces?limit=5", "getTrace": "/api/v1/traces/" + traces[0].TraceID,
-		"listEvents": "/api/v1/events/recent", "getDocumentAsJSON": "/openapi.json", "getDocumentAsYAML": "/openapi.yaml",
+		"listEvents": "/api/v1/events/recent", "listAudit": "/api/v1/audit", "getDocumentAsJSON": "/openapi.json", "getDocumentAsYAML": "/openapi.yaml",
 	} {
 		ask(id, path, "")
 	}

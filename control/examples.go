@@ -174,3 +174,12 @@ func exampleStream() string {
 	}
 	return string(serverSent(batch))
 }
+
+func exampleAudit() []AuditRecord {
+	return []AuditRecord{
+		{ID: "m8x2k1-32", At: exampleTime(90), By: "ops", Role: Operator, Channel: channelHTTP, From: "192.0.2.7", Asked: askedStop, Reason: "new price list",
+			Outcome: AuditAccepted, Operation: exampleID},
+		{ID: "m8x2k1-31", At: exampleTime(95), By: "dashboard", Role: Viewer, Channel: channelHTTP, From: "192.0.2.9", Asked: askedStop,
+			Outcome: AuditDenied, Detail: `this needs the role operator; "dashboard" has the role viewer`},
+	}
+}

@@ -39,23 +39,43 @@ func newGate(prefix string, hosts hosts, door *doorman, log *slog.Logger) *gate 
 	return g
 }
 
-// handle adds a route with a JSON body. need goes with it: there is no way to a route but through the doorman.
-func (g *gate) handle(method, path string, need Access, next http.HandlerFunc) {
-	g.handleBody(method, path, need, bodyRule{limit: maxBody}, next)
+// rule is what a route demands, and how it is called in the audit.
+type rule struct {
+	id, method, path string
+	need             Access
+	body             bodyRule
+	forBrowsers      bool // they are asked for a token
 }
 
-func (g *gate) handleBody(method, path string, need Access, body bodyRule, next http.HandlerFunc) {
-	g.mux.HandleFunc(method+" "+g.prefix+path, func(w http.ResponseWriter, r *http.Request) {
-		who, refused := g.door.admit(r, need)
-		if refused == nil {
-			refused = body.read(w, r)
-		}
+// handle adds a route. The rule goes with it: there is no way to a route but through the doorman. Whatever changes something is in the audit.
+func (g *gate) handle(rt rule, next http.HandlerFunc) {
+	g.mux.HandleFunc(rt.method+" "+g.prefix+rt.path, func(w http.ResponseWriter, r *http.Request) {
+		who, refused := g.door.admit(r, rt)
 		if refused != nil {
 			refused.write(w)
 			return
 		}
-		next(w, r.WithContext(context.WithValue(r.Context(), principalKey{}, who)))
+		if rt.method != http.MethodGet {
+			defer g.note(w, who, rt)
+		}
+		if refused = rt.body.read(w, r); refused != nil {
+			refused.write(w)
+			return
+		}
+		next(w, r.WithContext(withCaller(r.Context(), who)))
 	})
+}
+
+// note puts what the operation itself has not put into the audit.
+func (g *gate) note(w http.ResponseWriter, who *caller, rt rule) {
+	if who.recorded {
+		return
+	}
+	status := http.StatusInternalServerError // it panics
+	if a, ok := w.(*answer); ok && a.wrote {
+		status = a.status
+	}
+	g.door.svc.audit.note(who, rt.id, status)
 }
 
 // stream lets an answer go on beyond the limits of the server until the channel stops.
@@ -68,14 +88,6 @@ func (g *gate) stream(next http.HandlerFunc) http.HandlerFunc {
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 		next(w, r.WithContext(ctx))
 	}
-}
-
-type principalKey struct{}
-
-// asker is who the doorman admitted.
-func asker(ctx context.Context) Principal {
-	who, _ := ctx.Value(principalKey{}).(Principal)
-	return who
 }
 
 func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -102,6 +114,7 @@ func (g *gate) screen(r *http.Request) *Problem {
 	case g.hosts != nil && !g.hosts.allow(r):
 		return newProblem(http.StatusMisdirectedRequest, "this is not the host %q; platform.control.allowed_hosts can allow that name", cut(hostOf(r.Host)))
 	case g.cross.Check(r) != nil:
+		g.door.svc.audit.denied(&caller{channel: channelHTTP, from: addressOf(r)}, cut(r.Method+" "+r.URL.Path), "the page of another site asked for it")
 		return newProblem(http.StatusForbidden, "the page of another site may not do this")
 	}
 	return nil
@@ -195,16 +208,21 @@ func (g *gate) recover(a *answer, r *http.Request) {
 // answer knows whether anything was written.
 type answer struct {
 	http.ResponseWriter
-	wrote bool
+	wrote  bool
+	status int
 }
 
 func (a *answer) WriteHeader(status int) {
-	a.wrote = true
+	if !a.wrote {
+		a.wrote, a.status = true, status
+	}
 	a.ResponseWriter.WriteHeader(status)
 }
 
 func (a *answer) Write(b []byte) (int, error) {
-	a.wrote = true
+	if !a.wrote {
+		a.wrote, a.status = true, http.StatusOK
+	}
 	return a.ResponseWriter.Write(b)
 }
 

@@ -23,7 +23,7 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 // testGate is a gate with one token of the role viewer, and an API on it that has no operations.
 func testGate(t *testing.T, log *slog.Logger) (*gate, *api) {
 	t.Helper()
-	g := newGate("", newHosts(Config{Listen: "127.0.0.1:0"}), &doorman{throttle: newThrottle(), log: log}, log)
+	g := newGate("", newHosts(Config{Listen: "127.0.0.1:0"}), &doorman{newAuthority(Config{}, nil), emptyService(t)}, log)
 	cfg := huma.Config{
 		OpenAPI: newDocument(""), Formats: map[string]huma.Format{"application/json": jsonFormat(), "json": jsonFormat()}, DefaultFormat: "application/json",
 		Transformers: []huma.Transformer{sanitise},
@@ -58,11 +58,11 @@ func TestPanicInAnOperation(t *testing.T) {
 // After half an answer another one would be garbage: the connection is cut.
 func TestPanicInTheMiddleOfAnAnswer(t *testing.T) {
 	g, _ := testGate(t, quiet())
-	g.handle("GET", "/half", accessProbe, func(w http.ResponseWriter, _ *http.Request) {
+	g.handle(rule{method: "GET", path: "/half", need: accessProbe, body: bodyRule{limit: maxBody}}, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "half")
 		panic("now")
 	})
-	g.handle("GET", "/abort", accessProbe, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	g.handle(rule{method: "GET", path: "/abort", need: accessProbe, body: bodyRule{limit: maxBody}}, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	for _, path := range []string{"/half", "/abort"} {
 		func() {
 			defer func() {
@@ -126,12 +126,12 @@ func TestSanitise(t *testing.T) {
 func TestDenyByDefault(t *testing.T) {
 	g, a := testGate(t, quiet())
 	text, token := firstRun()
-	g.door.tokens = tokens{token}
+	g.door.auth.chain = []Authenticator{tokens{token}}
 	huma.Register(a.API, huma.Operation{OperationID: "bare", Method: "GET", Path: "/bare"}, func(context.Context, *struct{}) (*said[Probe], error) {
 		t.Error("it was reached")
 		return nil, nil
 	})
-	g.handle("GET", "/odd", Access{Role: "superuser", Without: Never}, func(http.ResponseWriter, *http.Request) { t.Error("it was reached") })
+	g.handle(rule{method: "GET", path: "/odd", need: Access{Role: "superuser", Without: Never}, body: bodyRule{limit: maxBody}}, func(http.ResponseWriter, *http.Request) { t.Error("it was reached") })
 	for _, path := range []string{"/bare", "/odd"} {
 		if rec := ask(g, "GET", path); rec.Code != 401 {
 			t.Errorf("%s for nobody: %d", path, rec.Code)
@@ -185,8 +185,8 @@ func TestSlowClients(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g, _ := testGate(t, quiet())
-				g.handle("GET", "/livez", accessProbe, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })
-				g.handle("POST", "/echo", accessProbe, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })
+				g.handle(rule{method: "GET", path: "/livez", need: accessProbe, body: bodyRule{limit: maxBody}}, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })
+				g.handle(rule{method: "POST", path: "/echo", need: accessProbe, body: bodyRule{limit: maxBody}}, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })
 				client, server := net.Pipe()
 				l := &oneListener{conn: server, closed: make(chan struct{})}
 				s := newServer(g, quiet())

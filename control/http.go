@@ -28,7 +28,7 @@ type HTTP struct {
 	cfg      Config
 	terminal io.Writer
 	unheard  bool // it has no listener
-	door     doorman
+	auth     *authority
 	token    string // made at the first start, until it has been shown
 	root     face   // what the listener serves
 
@@ -36,6 +36,7 @@ type HTTP struct {
 	mounts []*face
 	svc    *Service     // nil while it does not run, as is what follows
 	server *http.Server // nil without a listener too
+	keys   *keyring     // nil without TLS too
 	addr   net.Addr
 	served chan struct{} // closed when the server has ended
 
@@ -45,15 +46,9 @@ type HTTP struct {
 
 var _ Channel = (*HTTP)(nil)
 
-// newHTTP makes the channel of a valid configuration. It does no I/O.
-func newHTTP(cfg Config, o options) *HTTP {
-	h := &HTTP{cfg: cfg, terminal: o.terminal, unheard: o.unheard}
-	h.door = doorman{tokens: newTokens(cfg.Tokens), configured: len(cfg.Tokens) > 0, throttle: newThrottle()}
-	if !h.door.configured && !h.unheard {
-		text, t := firstRun()
-		h.token, h.door.tokens = text, tokens{t}
-	}
-	return h
+// newHTTP makes the channel of a valid configuration. It does no I/O. token is what it shows at the first start, "" for nothing.
+func newHTTP(cfg Config, o options, auth *authority, token string) *HTTP {
+	return &HTTP{cfg: cfg, terminal: o.terminal, unheard: o.unheard, auth: auth, token: token}
 }
 
 // Name is "http".
@@ -72,6 +67,9 @@ func (h *HTTP) Start(ctx context.Context, svc *Service) error {
 		if listener, err = h.listen(ctx); err != nil {
 			return err
 		}
+		if h.keys, err = h.readKeys(svc.app.Logger()); err != nil {
+			return errors.Join(err, listener.Close())
+		}
 	}
 	h.svc = svc
 	h.ending, h.end = context.WithCancel(context.Background())
@@ -83,8 +81,11 @@ func (h *HTTP) Start(ctx context.Context, svc *Service) error {
 		h.open(&h.root)
 		h.addr, h.served = listener.Addr(), make(chan struct{})
 		h.server = newServer(h, log)
+		if h.keys != nil {
+			h.server.TLSConfig = h.keys.config()
+		}
 		go serve(h.server, listener, h.served, log)
-		log.Info("control plane", "address", "http://"+h.addr.String())
+		log.Info("control plane", "address", h.url())
 		h.show(svc.app.Name())
 	}
 	return nil
@@ -99,7 +100,11 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 
 func serve(s *http.Server, l net.Listener, served chan<- struct{}, log *slog.Logger) {
 	defer close(served)
-	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	run := s.Serve
+	if s.TLSConfig != nil {
+		run = func(l net.Listener) error { return s.ServeTLS(l, "", "") }
+	}
+	if err := run(l); !errors.Is(err, http.ErrServerClosed) {
 		log.Error("control plane has ended", "error", err)
 	}
 }
@@ -119,12 +124,26 @@ func (h *HTTP) listen(ctx context.Context) (net.Listener, error) {
 	return l, nil
 }
 
+func (h *HTTP) readKeys(log *slog.Logger) (*keyring, error) {
+	if !h.cfg.TLS.enabled() {
+		return nil, nil
+	}
+	return newKeyring(h.cfg.TLS, log)
+}
+
+func (h *HTTP) url() string {
+	if h.keys != nil {
+		return "https://" + h.addr.String()
+	}
+	return "http://" + h.addr.String()
+}
+
 // show tells the token once, and then forgets it.
 func (h *HTTP) show(application string) {
 	if h.token == "" {
 		return
 	}
-	url := "http://" + h.addr.String()
+	url := h.url()
 	_, _ = fmt.Fprintf(h.terminal, "\n  %s: control plane at %s (API: %s/docs)\n  token for this run, role admin, not shown again:\n\n      %s\n\n",
 		application, url, url, h.token) // a terminal that is gone is no reason not to run
 	h.token = ""
@@ -162,6 +181,6 @@ func (h *HTTP) Stop(ctx context.Context) error {
 	for _, f := range h.mounts {
 		f.close()
 	}
-	h.svc, h.server, h.addr = nil, nil, nil
+	h.svc, h.server, h.keys, h.addr = nil, nil, nil, nil
 	return err
 }

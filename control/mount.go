@@ -49,7 +49,7 @@ func (h *HTTP) Handler(prefix string) (http.Handler, error) {
 	if !prefixRule.MatchString(prefix) {
 		return nil, fmt.Errorf("the control plane cannot be mounted at %q: a prefix begins and ends with a slash and has letters, digits and ._~- between, for instance /plba/", prefix)
 	}
-	if !h.door.configured {
+	if !h.auth.configured {
 		return nil, fmt.Errorf("the control plane cannot be mounted at %q: %w", prefix, errNoAuthentication)
 	}
 	f := &face{prefix: strings.TrimSuffix(prefix, "/")}
@@ -68,13 +68,11 @@ var errNoAuthentication = errors.New("no authentication is configured; add at le
 // open lets a face serve the application. The caller holds mu.
 func (h *HTTP) open(f *face) {
 	log := h.svc.app.Logger()
-	door := h.door // with the tokens and the tries of earlier starts
-	door.log = log
 	var names hosts
 	if f == &h.root || len(h.cfg.AllowedHosts) > 0 {
 		names = newHosts(h.cfg)
 	}
-	g := newGate(f.prefix, names, &door, log)
+	g := newGate(f.prefix, names, &doorman{h.auth, h.svc}, log)
 	g.ending = h.ending
 	h.routes(g, log)
 	f.gate.Store(g)
@@ -84,6 +82,8 @@ func (h *HTTP) open(f *face) {
 func (h *HTTP) routes(g *gate, log *slog.Logger) {
 	newAPI(g, h.svc, log, h.cfg.PublicHealth, applicationOf(h.svc.app))
 	docs := openapi.Docs("PLBA control plane", g.prefix+"/openapi.json")
-	g.handle(http.MethodGet, "/docs/", accessRead, problemsOnly(docs))
-	g.handle(http.MethodGet, "/docs", accessRead, http.RedirectHandler(g.prefix+"/docs/", http.StatusPermanentRedirect).ServeHTTP)
+	page := rule{id: "docs", method: http.MethodGet, path: "/docs/", need: accessRead, forBrowsers: true}
+	g.handle(page, problemsOnly(docs))
+	page.path = "/docs"
+	g.handle(page, http.RedirectHandler(g.prefix+"/docs/", http.StatusPermanentRedirect).ServeHTTP)
 }

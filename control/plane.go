@@ -25,6 +25,8 @@ type Channel interface {
 // Plane is the control plane of one application: the service, and the channels that carry it. It is a runtime.Channel, so the runtime starts and stops it. All
 // methods are safe for concurrent use.
 type Plane struct {
+	auth     *authority
+	file     *auditFile // nil without
 	http     *HTTP
 	channels []Channel
 
@@ -39,9 +41,10 @@ var _ runtime.Channel = (*Plane)(nil)
 type Option interface{ plane(*options) }
 
 type options struct {
-	terminal io.Writer
-	unheard  bool
-	channels []Channel
+	terminal       io.Writer
+	unheard        bool
+	channels       []Channel
+	authenticators []Authenticator
 }
 
 type option func(*options)
@@ -59,6 +62,11 @@ func WithChannel(c Channel) Option {
 	return option(func(o *options) { o.channels = append(o.channels, c) })
 }
 
+// WithAuthenticator adds a way to find out who asks, beside the configured tokens and certificates. With one authentication counts as configured.
+func WithAuthenticator(a Authenticator) Option {
+	return option(func(o *options) { o.authenticators = append(o.authenticators, a) })
+}
+
 // New makes the control plane of a configuration. It does no I/O; the error names everything in cfg that cannot be used.
 func New(cfg Config, opts ...Option) (*Plane, error) {
 	o := options{terminal: os.Stderr}
@@ -68,7 +76,16 @@ func New(cfg Config, opts ...Option) (*Plane, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	p := &Plane{http: newHTTP(cfg, o)}
+	p := &Plane{auth: newAuthority(cfg, o.authenticators)}
+	if cfg.Audit.File != "" {
+		p.file = &auditFile{path: cfg.Audit.File}
+	}
+	token := ""
+	if !p.auth.configured && !o.unheard {
+		text, first := firstRun()
+		token, p.auth.chain = text, []Authenticator{tokens{first}}
+	}
+	p.http = newHTTP(cfg, o, p.auth, token)
 	p.channels = append([]Channel{p.http}, o.channels...)
 	names := map[string]bool{}
 	for _, c := range p.channels {
@@ -94,7 +111,12 @@ func (p *Plane) Start(ctx context.Context, a *runtime.App) error {
 		return errors.New("the control plane has started already")
 	}
 	if p.svc == nil {
-		p.svc = NewService(a)
+		p.svc = newService(a, p.auth, p.file)
+	}
+	if p.file != nil { // before anything can be asked
+		if err := p.file.open(); err != nil {
+			return err
+		}
 	}
 	p.svc.reopen()
 	for _, c := range p.channels {
@@ -125,5 +147,9 @@ func (p *Plane) close(ctx context.Context) error {
 		}
 	}
 	p.up = nil
-	return errors.Join(append(all, p.svc.Close(ctx))...)
+	all = append(all, p.svc.Close(ctx))
+	if p.file != nil {
+		all = append(all, p.file.close())
+	}
+	return errors.Join(all...)
 }

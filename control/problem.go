@@ -75,6 +75,10 @@ func statusOf(kind error) int {
 		return http.StatusConflict
 	case ErrUnavailable:
 		return http.StatusServiceUnavailable
+	case ErrUnauthenticated:
+		return http.StatusUnauthorized
+	case ErrDenied:
+		return http.StatusForbidden
 	case ErrTooMany:
 		return http.StatusTooManyRequests
 	default:

@@ -139,6 +139,12 @@ func (OperationState) Schema(huma.Registry) *huma.Schema {
 	return enum(OperationRunning, OperationSucceeded, OperationFailed)
 }
 
+// Schema lists the outcomes.
+func (AuditOutcome) Schema(huma.Registry) *huma.Schema { return enum(auditOutcomes...) }
+
+// Schema lists the roles.
+func (Role) Schema(huma.Registry) *huma.Schema { return enum(Viewer, Operator, Admin) }
+
 // Schema lists the types of events.
 func (EventType) Schema(huma.Registry) *huma.Schema {
 	return enum(append(slices.Clone(eventTypes), EventMissed)...)

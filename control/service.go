@@ -18,7 +18,9 @@ import (
 type Service struct {
 	app   *runtime.App
 	epoch string // begins the IDs that this service gives
+	auth  *authority
 	hub   hub
+	audit audit
 
 	commands sync.Mutex // one command to the runtime after the other, until the runtime shows it
 
@@ -30,11 +32,14 @@ type Service struct {
 	operations []*underway // the oldest first
 }
 
-// NewService makes the service of an application. Close ends it.
-func NewService(a *runtime.App) *Service {
-	s := &Service{app: a, epoch: strconv.FormatInt(time.Now().UnixMilli(), 36)}
+// NewService makes the service of an application, for channels that find out by themselves who asks. Close ends it.
+func NewService(a *runtime.App) *Service { return newService(a, newAuthority(Config{}, nil), nil) }
+
+func newService(a *runtime.App, auth *authority, file *auditFile) *Service {
+	s := &Service{app: a, auth: auth, epoch: strconv.FormatInt(time.Now().UnixMilli(), 36)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.hub.epoch = s.epoch
+	s.audit.epoch, s.audit.log, s.audit.file = s.epoch, a.Logger(), file
 	a.Observe(s.hub.observer()) // for as long as the application lives: what is told goes into a ring that belongs to the service
 	return s
 }
