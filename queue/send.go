@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/plba/plba/task"
 )
@@ -57,12 +58,19 @@ func (q *Queue[T]) publishOne(ctx context.Context, b *binding, v T, opts []SendO
 		items := []Item[T]{{v, slices.Clip(opts)}}
 		return q.publish(ctx, &Batch[T]{Items: items, to: delivery{binding: b, publish: publishing(wait)}})
 	}
-	rs := make([]Record, 1)
-	if err := q.record(ctx, b, v, opts, &rs[0]); err != nil {
+	one := singles.Get().(*[1]Record)
+	defer func() {
+		one[0].Payload, one[0].Info.Metadata = Payload{}, nil // not to be kept alive
+		singles.Put(one)
+	}()
+	if err := q.record(ctx, b, v, opts, &one[0]); err != nil {
 		return nil, err
 	}
-	return b.engine.Publish(ctx, rs, wait)
+	return b.engine.Publish(ctx, one[:], wait)
 }
+
+// singles are records for publishing one task: an engine does not keep what it is given.
+var singles = sync.Pool{New: func() any { return new([1]Record) }}
 
 // publishing is the engine's own way of publishing.
 func publishing(wait bool) func(context.Context, Engine, []Record) ([]Receipt, error) {
@@ -115,13 +123,7 @@ func (q *Queue[T]) encode(b *binding, v T) (Payload, error) {
 	if !b.Encode {
 		return Payload{Value: v}, nil
 	}
-	var data []byte
-	var err error
-	if q.spec.Codec == nil {
-		data, err = jsonCodec{}.Encode(&v)
-	} else {
-		data, err = q.spec.Codec.Encode(v)
-	}
+	data, err := q.marshal(v)
 	if err != nil {
 		return Payload{}, fmt.Errorf("%T cannot be encoded: %w", v, err)
 	}
@@ -130,4 +132,11 @@ func (q *Queue[T]) encode(b *binding, v T) (Payload, error) {
 			ErrTooLarge, v, len(data), b.MaxPayload)
 	}
 	return Payload{Bytes: data}, nil
+}
+
+func (q *Queue[T]) marshal(v T) ([]byte, error) {
+	if q.spec.Codec == nil {
+		return jsonCodec{}.Encode(&v)
+	}
+	return q.spec.Codec.Encode(v)
 }

@@ -2,6 +2,7 @@ package memory_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,10 +21,47 @@ func BenchmarkQueue(b *testing.B) {
 	b.Run("consumers=8", func(b *testing.B) { benchQueue(b, 8) })
 }
 
-// BenchmarkChannel is the same number of values over a bare channel with as many goroutines: the floor.
+// BenchmarkChannel is the same number of values over a bare channel with as many goroutines: the floor. With a buffer of the queue's capacity sender
+// and receivers hardly ever meet; without one they meet for each value.
 func BenchmarkChannel(b *testing.B) {
-	b.Run("consumers=1", func(b *testing.B) { benchChannel(b, 1) })
-	b.Run("consumers=8", func(b *testing.B) { benchChannel(b, 8) })
+	b.Run("buffered/consumers=1", func(b *testing.B) { benchChannel(b, 1, benchCapacity) })
+	b.Run("buffered/consumers=8", func(b *testing.B) { benchChannel(b, 8, benchCapacity) })
+	b.Run("unbuffered/consumers=1", func(b *testing.B) { benchChannel(b, 1, 0) })
+	b.Run("unbuffered/consumers=8", func(b *testing.B) { benchChannel(b, 8, 0) })
+}
+
+// BenchmarkPickup is the time from Publish to the return of Receive, of a consumer who waits at an empty queue.
+func BenchmarkPickup(b *testing.B) {
+	q := openQueue(b, benchCapacity)
+	picked := make(chan time.Time)
+	var wg sync.WaitGroup
+	ctx, cancel := context.WithCancel(b.Context())
+	wg.Go(func() {
+		for {
+			ds, err := q.Receive(ctx, 1, time.Minute)
+			if err != nil {
+				return
+			}
+			now := time.Now()
+			if _, err := q.Complete(ctx, []queue.Completion{{Token: ds[0].Token}}); err != nil {
+				b.Error(err)
+			}
+			picked <- now
+		}
+	})
+	waits := make([]time.Duration, 0, b.N)
+	for b.Loop() {
+		began := time.Now()
+		if err := q.Publish(ctx, ref{"sales", 1}); err != nil {
+			b.Fatal(err)
+		}
+		waits = append(waits, (<-picked).Sub(began))
+	}
+	cancel()
+	wg.Wait()
+	slices.Sort(waits)
+	b.ReportMetric(float64(waits[len(waits)/2]), "p50-ns")
+	b.ReportMetric(float64(waits[len(waits)*99/100]), "p99-ns")
 }
 
 type ref struct {
@@ -86,8 +124,8 @@ func benchQueue(b *testing.B, consumers int) {
 	}
 }
 
-func benchChannel(b *testing.B, consumers int) {
-	c := make(chan ref, benchCapacity)
+func benchChannel(b *testing.B, consumers, buffer int) {
+	c := make(chan ref, buffer)
 	var handled atomic.Int64
 	var wg sync.WaitGroup
 	for range consumers {

@@ -137,7 +137,7 @@ func (e *engine) move(t *entry, to state) {
 }
 
 // maxSpare is how many entries are kept to be used again.
-const maxSpare = 256
+const maxSpare = 1024
 
 func (e *engine) newEntry() *entry {
 	if t := e.spare.popFront(); t != nil {
@@ -146,14 +146,18 @@ func (e *engine) newEntry() *entry {
 	return &entry{index: -1}
 }
 
-// forget lets go of a task that is in no list any more.
+// forget lets go of a task that is in no list any more. Of an entry that is to be used again just what differs from a new one is reset, and what may be large;
+// the rest of its record is written over with the next task's.
 func (e *engine) forget(t *entry) {
 	e.counts[t.state]--
 	delete(e.tasks, t.record.Info.ID)
-	*t = entry{index: -1}
-	if e.spare.size < maxSpare {
-		e.spare.pushBack(t)
+	if e.spare.size >= maxSpare {
+		return
 	}
+	t.progress, t.cause, t.endedAt = progress{}, "", time.Time{}
+	t.record.Payload, t.record.Info.Metadata = queue.Payload{}, nil
+	t.failures, t.checkpoints = nil, nil
+	e.spare.pushBack(t)
 }
 
 // forgetOld forgets those that ended longer ago than they are kept; 0: they are kept.

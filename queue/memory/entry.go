@@ -47,23 +47,27 @@ const (
 type entry struct {
 	link[entry]     // among ready tasks, or among those that have ended
 	index       int // in the heap that it is in, -1 for none
-
-	state      state
-	spot       spot
-	cancelling bool          // an operator wants it to end
-	endsAs     state         // of an undoing one
-	cause      string        // why it is undoing
-	place      place         // among the ready ones; its instant is when the task became due
-	lease      int64         // the fence: the number of the last claim
-	failed     int           // attempts used up
-	ended      time.Duration // when, since the engine was opened
-	endedAt    time.Time     // the same for people
+	progress
 
 	record      queue.Record
 	key         *key
 	group       *group
+	cause       string    // why it is undoing
+	endedAt     time.Time // progress.ended for people
 	failures    []queue.Failure
 	checkpoints map[string][]byte
+}
+
+// progress is how far a task has come.
+type progress struct {
+	state      state
+	spot       spot
+	cancelling bool          // an operator wants it to end
+	endsAs     state         // of an undoing one
+	place      place         // among the ready ones; its instant is when the task became due
+	lease      int64         // the fence: the number of the last claim
+	failed     int           // attempts used up
+	ended      time.Duration // when, since the engine was opened
 }
 
 func (t *entry) links() *link[entry] { return &t.link }

@@ -107,7 +107,7 @@ func TestHeapShrinks(t *testing.T) {
 func TestTasksInTheirTurnStayInLine(t *testing.T) {
 	var r readyTasks
 	for i := range 100 {
-		r.add(&entry{place: place{at: time.Duration(i / 3), seq: uint64(i)}})
+		r.add(&entry{progress: progress{place: place{at: time.Duration(i / 3), seq: uint64(i)}}})
 	}
 	l := r.level(0)
 	if l.line.size != 100 || l.late.len() != 0 {
