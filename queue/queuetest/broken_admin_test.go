@@ -170,6 +170,9 @@ func lenient(e queue.Engine) queue.Engine {
 
 func brokenRevivals() []broken {
 	return []broken{
+		{name: "loses the kind", family: "typed", test: "older kinds", breakIt: func(e queue.Engine) queue.Engine {
+			return handing(e, func(l *queue.Lease) { l.Info.Kind = "new" })
+		}},
 		{name: "goes on counting attempts", family: "requeue", test: "a dead one begins anew", breakIt: func(e queue.Engine) queue.Engine {
 			return handing(e, func(l *queue.Lease) {
 				t, _ := e.Task(context.Background(), l.ID)

@@ -118,6 +118,7 @@ func families() []family {
 		{name: "groups undoing", needs: queue.Grouped | queue.Checkpointed, tests: groupUndoingTests()},
 		{name: "concurrency", tests: concurrencyTests()},
 		{name: "histories", tests: historiesTests()},
+		{name: "typed", tests: typedTests()},
 	}
 }
 
