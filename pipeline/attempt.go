@@ -57,6 +57,7 @@ func (s *Step[In, Out]) spanned(at *cursor, r run, in *In, out *Out) (err error)
 		return nil
 	}
 	*out = *new(Out)
+	noteDrop(at, err)
 	return located(at, n, err)
 }
 

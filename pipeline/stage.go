@@ -27,6 +27,10 @@ type AnyStage interface {
 	place(at site) placed
 	// count is what counts the stage's runs.
 	count() *meter
+	// called is the stage under another name.
+	called(name string) AnyStage
+	// replaced is the stage with another one at that path inside of it, whose types are known to fit.
+	replaced(path []string, with AnyStage) (AnyStage, error)
 }
 
 // placed is a stage that stands in a pipeline: a *Step, seen without its types.
