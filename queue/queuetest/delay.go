@@ -30,8 +30,8 @@ func (r *rig) dueNotBefore(edits ...edit) {
 	if took := time.Since(began); took < soon-2*tolerance {
 		r.Errorf("due after %s, received after %s", soon, took)
 	}
-	if wait := l.Info.RunAt.Sub(l.Info.EnqueuedAt); wait < soon-2*tolerance || wait > patience {
-		r.Errorf("the task says it was due %s after it was enqueued, not %s", wait, soon)
+	if wait := l.Info.RunAt.Sub(began); wait < soon-2*tolerance || wait > patience { // not from EnqueuedAt: the way there takes time
+		r.Errorf("the task says it was due %s after it was published, not %s", wait, soon)
 	}
 }
 

@@ -1,0 +1,139 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Processes tell each other which queues have something new, over one channel for the schema. A notification is a hint that saves waiting for the next look;
+// whoever misses one looks by itself after a while.
+
+// Times of notifications.
+const (
+	tellPause   = 5 * time.Millisecond // between two of ours: each is a commit
+	listenCheck = 15 * time.Second     // after so long without a notification the connection is checked
+	listenPause = time.Second          // before the next try to get one
+)
+
+func (s *store) channel() string { return "plba_" + s.schema }
+
+// publish lets other processes hear of a queue, soon.
+func (s *store) publish(queue string) {
+	s.mu.Lock()
+	s.dirty[queue] = true
+	s.mu.Unlock()
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+}
+
+// tell sends what publish asks for: the first at once, what follows closely together.
+func (s *store) tell() {
+	pause := time.NewTicker(tellPause)
+	defer pause.Stop()
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-s.changed:
+		}
+		s.mu.Lock()
+		names := make([]string, 0, len(s.dirty))
+		for name := range s.dirty {
+			names = append(names, s.self+" "+name)
+		}
+		clear(s.dirty)
+		s.mu.Unlock()
+		_ = s.do(s.ctx, func(ctx context.Context) error { // others look by themselves if this fails
+			_, err := s.pool.Exec(ctx, "SELECT pg_notify($1, n) FROM unnest($2::text[]) n", s.channel(), names)
+			return err
+		})
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-pause.C:
+		}
+	}
+}
+
+// listen hears what others tell, on a connection of its own, and gets a new one when that is lost.
+func (s *store) listen() {
+	for s.ctx.Err() == nil {
+		_ = s.hear() // the engines' own operations report a database that is away
+		pause := time.NewTimer(listenPause)
+		select {
+		case <-s.ctx.Done():
+		case <-pause.C:
+		}
+		pause.Stop()
+	}
+}
+
+// hear listens until the connection fails.
+func (s *store) hear() error {
+	c, err := s.pool.Acquire(s.ctx)
+	if err != nil {
+		return err
+	}
+	conn := c.Hijack() // it is never used for anything else again
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), time.Second)
+		defer cancel()
+		_ = conn.Close(ctx)
+	}()
+	if err := s.once(s.ctx, func(ctx context.Context) error {
+		_, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{s.channel()}.Sanitize())
+		return err
+	}); err != nil {
+		return err
+	}
+	s.wake("") // for what was told before
+	for {
+		ctx, cancel := context.WithTimeout(s.ctx, listenCheck)
+		n, err := conn.WaitForNotification(ctx)
+		cancel()
+		switch {
+		case err == nil:
+			if from, name, ok := strings.Cut(n.Payload, " "); ok && from != s.self {
+				s.wake(name)
+			}
+		case s.ctx.Err() != nil:
+			return s.ctx.Err()
+		case errors.Is(err, context.DeadlineExceeded) && !conn.IsClosed():
+			if err := s.once(s.ctx, conn.Ping); err != nil {
+				return err
+			}
+		default:
+			return err
+		}
+	}
+}
+
+// wake lets receivers of a queue look at it, and who waits for room; "": of all.
+func (s *store) wake(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for e := range s.engines {
+		if name == "" || name == e.name {
+			e.wakeReceivers(1)
+			e.wakeFillers()
+		}
+	}
+}
+
+func (s *store) join(e *engine) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.engines[e] = true
+}
+
+func (s *store) leave(e *engine) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.engines, e)
+}
