@@ -8,18 +8,20 @@
 // invariants and unlocks. The invariants between operations:
 //
 //   - whoever waits for room waits because there is none, and whoever comes later waits behind;
-//   - if tasks are ready and receivers wait, one receiver has been woken. It wakes the next one if it leaves tasks behind, so
+//   - if tasks can be claimed and receivers wait, one receiver has been woken. It wakes the next one if it leaves tasks behind, so
 //     a burst of publishing costs one wake-up and comes out in batches;
-//   - if anyone waits, the alarm is set for the next instant at which a task becomes due or a lease ends, or earlier.
+//   - if anyone waits, the alarm is set for the next instant at which a task becomes due, a lease ends or a token of the rate comes, or earlier;
+//   - of each group, the task whose turn it is, and no other, stands among those that can be claimed.
 //
 // There is no goroutine of the engine's own. The alarm is one timer, armed only while someone waits; whoever does not wait brings
 // the engine up to the present himself. So what is kept for a time (keep_done, keep_dead) is forgotten by whoever comes next.
 //
 // # Order
 //
-// Per priority, tasks stand in a list in the order in which they became due, which is the order in which they arrive there:
+// All tasks are found by their ID; listing them looks at all of them. Those that can be claimed stand in line: per priority, tasks stand in a list in the order in which they became due, which is the order in which they arrive there:
 // adding and taking cost the same with ten tasks and with a million. Only what comes back out of turn (returned tasks, expired
-// leases) goes through a heap beside it.
+// leases) goes through a heap beside it. Tasks that are due but wait for their group stand in such a line of the group's own, so however many they are, they
+// are in nobody's way.
 //
 // # Time
 //
