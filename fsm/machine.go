@@ -30,8 +30,7 @@ type Machine[S, E ~string] struct {
 	observers []func(Transition[S, E])
 	now       atomic.Pointer[moment[S]] // written under mu, read without
 
-	mu         sync.Mutex // guards what follows; never held while an observer runs
-	inner      *looplab.FSM
+	mu         sync.Mutex         // guards what follows; never held while an observer runs
 	delivering bool               // a goroutine is telling observers
 	pending    []Transition[S, E] // moves left to that goroutine, oldest first
 }
@@ -44,18 +43,11 @@ type moment[S ~string] struct {
 
 // Machine makes a machine in the table's initial state. Observers are told of
 // every move from then on, in the order in which they are given here; nil ones
-// are left out. A machine has an index of the table of its own, so it is meant
-// for things that there are hundreds of; for rows that there are millions of,
-// use [Table.Next].
+// are left out. For rows that there are millions of, use [Table.Next].
 func (t *Table[S, E]) Machine(observers ...func(Transition[S, E])) *Machine[S, E] {
-	events := make([]looplab.EventDesc, len(t.edges))
-	for i, e := range t.edges {
-		events[i] = looplab.EventDesc{Name: string(e.Event), Src: toStrings(e.From), Dst: string(e.To)}
-	}
 	m := &Machine[S, E]{
 		table:     t,
 		observers: slices.DeleteFunc(slices.Clone(observers), func(o func(Transition[S, E])) bool { return o == nil }),
-		inner:     looplab.NewFSM(string(t.initial), events, nil),
 	}
 	m.now.Store(&moment[S]{state: t.initial, since: time.Now()})
 	return m
@@ -93,10 +85,11 @@ func (m *Machine[S, E]) move(ev E, cause error) (t Transition[S, E], deliver boo
 	defer m.mu.Unlock()
 
 	from := m.now.Load()
-	if err := m.step(from.state, ev); err != nil {
+	next, err := m.table.step(from.state, ev)
+	if err != nil {
 		return t, false, err
 	}
-	to := &moment[S]{state: S(m.inner.Current()), since: time.Now()}
+	to := &moment[S]{state: next, since: time.Now()}
 	m.now.Store(to)
 
 	t = Transition[S, E]{
@@ -119,22 +112,39 @@ func (m *Machine[S, E]) move(ev E, cause error) (t Transition[S, E], deliver boo
 	return t, true, nil
 }
 
-// step lets looplab/fsm make the move. Its context must not be one that can
-// end: a move that is cancelled half way leaves that library wedged for good.
-func (m *Machine[S, E]) step(from S, ev E) error {
-	err := m.inner.Event(context.Background(), string(ev))
+// step lets looplab/fsm make the move. One of its machines holds an index of
+// the whole table, so each is lent for one move at a time instead of belonging
+// to one of ours. Its context must not be one that can end: a move that is
+// cancelled half way leaves that library wedged for good.
+func (t *Table[S, E]) step(from S, ev E) (to S, err error) {
+	inner, ok := t.inner.Get().(*looplab.FSM)
+	if !ok {
+		inner = t.newInner()
+	}
+	inner.SetState(string(from))
+	err = inner.Event(context.Background(), string(ev))
+	to = S(inner.Current())
+	t.inner.Put(inner)
 	if err == nil {
-		return nil
+		return to, nil
 	}
 	if _, ok := errors.AsType[looplab.NoTransitionError](err); ok {
-		return nil // its name for a move from a state to itself
+		return to, nil // its name for a move from a state to itself
 	}
 	_, invalid := errors.AsType[looplab.InvalidEventError](err)
 	_, unknown := errors.AsType[looplab.UnknownEventError](err)
 	if invalid || unknown {
-		return m.table.refusal(from, ev)
+		return "", t.refusal(from, ev)
 	}
-	return fmt.Errorf("%s: event %q in state %q: %w", m.table.name, ev, from, err)
+	return "", fmt.Errorf("%s: event %q in state %q: %w", t.name, ev, from, err)
+}
+
+func (t *Table[S, E]) newInner() *looplab.FSM {
+	events := make([]looplab.EventDesc, len(t.edges))
+	for i, e := range t.edges {
+		events[i] = looplab.EventDesc{Name: string(e.Event), Src: toStrings(e.From), Dst: string(e.To)}
+	}
+	return looplab.NewFSM(string(t.initial), events, nil)
 }
 
 // deliver tells the observers of t and then of all that is pending. If an

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -23,6 +24,7 @@ type Table[S, E ~string] struct {
 	edges   []Edge[S, E]
 	states  []S
 	next    map[S]map[E]S // one entry for every state, empty for a final one
+	inner   sync.Pool     // of *looplab.FSM, lent to machines for a move
 }
 
 // New makes a table and checks it. The error is a [*TableError] that lists

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
@@ -74,35 +75,37 @@ func manage[T, R any](q *Queue[T], ask func(Engine) (R, error)) (R, error) {
 
 // listeners are told of every cancelled task. The zero value has none.
 type listeners struct {
-	mu   sync.Mutex
-	next int
-	all  map[int]func(id string)
+	mu  sync.Mutex
+	all []*listener // replaced as a whole when it changes, so that it can be walked without the lock
 }
 
+type listener struct{ hear func(id string) }
+
 func (l *listeners) add(f func(id string)) (remove func()) {
+	added := &listener{f}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.all == nil {
-		l.all = map[int]func(string){}
+	l.all = append(slices.Clip(l.all), added)
+	return func() { l.remove(added) }
+}
+
+func (l *listeners) remove(gone *listener) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var rest []*listener
+	for _, other := range l.all {
+		if other != gone {
+			rest = append(rest, other)
+		}
 	}
-	key := l.next
-	l.next++
-	l.all[key] = f
-	return func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		delete(l.all, key)
-	}
+	l.all = rest
 }
 
 func (l *listeners) tell(id string) {
 	l.mu.Lock()
-	all := make([]func(string), 0, len(l.all))
-	for _, f := range l.all {
-		all = append(all, f)
-	}
+	all := l.all
 	l.mu.Unlock()
-	for _, f := range all {
-		f(id)
+	for _, one := range all {
+		one.hear(id)
 	}
 }

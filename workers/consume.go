@@ -168,7 +168,7 @@ func (c *consumer[T]) consume(r *run) error {
 }
 
 func (c *consumer[T]) begin(r *run) (*crew[T], error) {
-	k := &crew[T]{c: c, r: r, slots: map[*slot[T]]struct{}{}}
+	k := &crew[T]{c: c, r: r}
 	if err := k.attach(); err != nil {
 		return nil, err
 	}

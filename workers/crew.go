@@ -25,7 +25,7 @@ type crew[T any] struct {
 	unhear func()                      // ends being told of cancelled tasks
 
 	mu       sync.Mutex
-	slots    map[*slot[T]]struct{}
+	slots    []*slot[T]
 	scouting bool
 	asking   context.Context    // of the scout: ends with the intake, or when the scout is called back
 	recall   context.CancelFunc // ends asking
@@ -71,7 +71,7 @@ func (k *crew[T]) arrangeLocked() {
 		}
 	case !k.scouting && room > 0:
 		s := &slot[T]{crew: k}
-		k.slots[s] = struct{}{}
+		s.place, k.slots = len(k.slots), append(k.slots, s)
 		k.wg.Go(s.work)
 	}
 	k.saturateLocked()
@@ -83,7 +83,7 @@ func (k *crew[T]) takeScout(s *slot[T]) (context.Context, bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.scouting || k.yield.Load() || k.r.intake.Err() != nil {
-		delete(k.slots, s)
+		k.takeOutLocked(s)
 		k.arrangeLocked()
 		return nil, false
 	}
@@ -109,8 +109,16 @@ func (k *crew[T]) found(work bool) {
 func (k *crew[T]) replace(s *slot[T]) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	delete(k.slots, s)
+	k.takeOutLocked(s)
 	k.arrangeLocked()
+}
+
+func (k *crew[T]) takeOutLocked(s *slot[T]) {
+	last := len(k.slots) - 1
+	k.slots[s.place] = k.slots[last]
+	k.slots[s.place].place = s.place
+	k.slots[last] = nil
+	k.slots = k.slots[:last]
 }
 
 // batch is how many tasks a slot takes at once: about a millisecond of work, so that short tasks share the cost of asking and a long one

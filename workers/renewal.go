@@ -38,7 +38,7 @@ func (k *crew[T]) renew() {
 	}
 	all := holders[T]{}
 	k.mu.Lock()
-	for s := range k.slots {
+	for _, s := range k.slots {
 		s.leases(all)
 	}
 	k.mu.Unlock()
@@ -85,7 +85,7 @@ func (k *crew[T]) hear(id string) {
 	k.cancels.Add(1)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for s := range k.slots {
+	for _, s := range k.slots {
 		if s.has(id) {
 			held := s.leases(nil)
 			k.wg.Go(func() { k.extend(held) }) // the slot is there, so nobody's wait is over

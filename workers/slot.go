@@ -14,7 +14,8 @@ import (
 
 // slot handles one task after the other. It is what the handler of its task knows as task.Slots.
 type slot[T any] struct {
-	crew *crew[T]
+	crew  *crew[T]
+	place int // in crew.slots; guarded by crew.mu
 
 	mu      sync.Mutex
 	current queue.Token         // the lease at hand
