@@ -53,28 +53,35 @@ func BenchmarkPublishHandled(b *testing.B) {
 	}
 }
 
-// BenchmarkBusyIdle measures what beginning and ending a piece of work costs.
+// BenchmarkBusyIdle measures what beginning and ending a piece of work costs through a Session.
 func BenchmarkBusyIdle(b *testing.B) {
-	sessions := make(chan *workers.Session, 1)
-	w := workers.Loop("w", func(_ context.Context, s *workers.Session) error {
-		s.Ready()
-		sessions <- s
-		<-s.Stopping()
-		return nil
-	})
-	if err := w.(workers.Equipped).Equip(workers.Env{}); err != nil {
-		b.Fatal(err)
+	for name, piece := range map[string]func(*workers.Session){
+		"Begin": func(s *workers.Session) { s.Begin()(nil) },
+		"Do":    func(s *workers.Session) { _ = s.Do(func() error { return nil }) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			sessions := make(chan *workers.Session, 1)
+			w := workers.Loop("w", func(_ context.Context, s *workers.Session) error {
+				s.Ready()
+				sessions <- s
+				<-s.Stopping()
+				return nil
+			})
+			if err := w.(workers.Equipped).Equip(workers.Env{}); err != nil {
+				b.Fatal(err)
+			}
+			if err := w.Start(context.Background()); err != nil {
+				b.Fatal(err)
+			}
+			s := <-sessions
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					piece(s)
+				}
+			})
+			b.StopTimer()
+			w.Stop(forever(), forever())
+		})
 	}
-	if err := w.Start(context.Background()); err != nil {
-		b.Fatal(err)
-	}
-	s := <-sessions
-	b.ReportAllocs()
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			s.Begin()(nil)
-		}
-	})
-	b.StopTimer()
-	w.Stop(forever(), forever())
 }

@@ -78,6 +78,17 @@ func (s *Session) Begin() (end func(error)) {
 	return func(err error) { once.Do(func() { s.l.count(s.r, err) }) }
 }
 
+// Do is Begin and its end around a function, whose error it returns; it ends also when the function panics or leaves by runtime.Goexit. It costs less than
+// Begin, which allocates.
+func (s *Session) Do(work func() error) (err error) {
+	s.r.ready()
+	s.r.act.begin()
+	err = errGoexit // or a panic, which passes through
+	defer func() { s.l.count(s.r, err) }()
+	err = work()
+	return err
+}
+
 // Report sets the worker's health: nil is ok, health.Degraded(err) degraded, any other error unhealthy.
 func (s *Session) Report(err error) { s.l.setHealth(health.Of(err)) }
 

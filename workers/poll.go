@@ -3,6 +3,7 @@ package workers
 import (
 	"context"
 	"fmt"
+	"math/bits"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -74,12 +75,29 @@ func (p *poller) loop(r *run) error {
 			return nil
 		}
 		found, err := p.once(r)
-		wait = p.every + time.Duration((rand.Float64()-0.5)*0.2*float64(p.every))
-		if err == nil && found > 0 {
-			wait = 0
+		if wait = 0; err != nil || found == 0 {
+			wait = p.wait(time.Now())
+		}
+		if wait >= quiet {
+			r.act.rest()
 		}
 	}
 }
+
+// wait is how long to wait for the next call: the interval ± 8 %, moved by 2 % at most to an instant at which other polls of this process may be due too. Waking
+// an idle process costs far more than a call that finds nothing, so a hundred polls should not wake it a hundred times.
+func (p *poller) wait(now time.Time) time.Duration {
+	wait := p.every + time.Duration((rand.Float64()-0.5)*0.16*float64(p.every))
+	if p.every < 25 {
+		return wait
+	}
+	grid := int64(1) << (bits.Len64(uint64(p.every)/25) - 1) // a power of 2, so that longer intervals meet shorter ones
+	late := (now.UnixNano() + meeting + int64(wait) + grid/2) & (grid - 1)
+	return wait + time.Duration(grid/2-late)
+}
+
+// meeting shifts the instants at which polls meet, so that those of different processes do not.
+var meeting = rand.Int64N(int64(time.Hour))
 
 // sleep waits; false when ctx ends first.
 func sleep(ctx context.Context, d time.Duration) bool {

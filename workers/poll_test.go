@@ -3,9 +3,11 @@ package workers_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	goruntime "runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -159,5 +161,53 @@ func TestDefinitionFaults(t *testing.T) {
 	}
 	if err := loop("w").(workers.Equipped).Equip(workers.Env{Settings: workers.Settings{Concurrency: new(3)}}); err == nil {
 		t.Error("a loop took a concurrency")
+	}
+}
+
+// Polls keep their interval, give or take 10 %, and are due together as often as that allows: each waking of an idle process has its price.
+func TestPollsMeet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const many, every = 100, 15 * time.Second
+		instants, calls := map[time.Duration]bool{}, 0
+		var mu sync.Mutex
+		began := time.Now()
+		for i := range many {
+			last := time.Duration(-1)
+			w := workers.Poll(fmt.Sprint("p", i), every, func(context.Context) (int, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				now := time.Since(began)
+				if gap := now - last; last >= 0 && (gap < every*9/10 || gap > every*11/10) {
+					t.Errorf("called after %s", gap)
+				}
+				last = now
+				instants[now] = true
+				calls++
+				return 0, nil
+			})
+			start(t, w)
+		}
+		pass(time.Hour)
+		if calls < 23000 || len(instants) > 7200 {
+			t.Errorf("%d calls at %d instants", calls, len(instants))
+		}
+	})
+}
+
+// A poll is busy while it calls and no longer, unless the next call is near.
+func TestPollIsIdleBetweenCalls(t *testing.T) {
+	for every, want := range map[time.Duration]workers.State{time.Second: workers.Idle, 100 * time.Millisecond: workers.Busy} {
+		synctest.Test(t, func(t *testing.T) {
+			var during atomic.Value
+			var w workers.Worker
+			w = workers.Poll("p", every, func(context.Context) (int, error) { during.Store(w.Status().State); return 0, nil })
+			start(t, w)
+			for range 10 {
+				pass(every)
+				if s := w.Status(); during.Load() != workers.Busy || s.State != want {
+					t.Errorf("every %s: %s during a call, %s between, want busy and %s", every, during.Load(), s.State, want)
+				}
+			}
+		})
 	}
 }
