@@ -40,8 +40,9 @@ type App struct {
 
 	observers observers
 
-	mu sync.Mutex // orders starts and stops; never held while one is under way
-	op *operation // the latest start or stop; guarded by mu
+	mu   sync.Mutex    // orders starts and stops; never held while one is under way
+	op   *operation    // the latest start or stop; guarded by mu
+	over chan struct{} // closed at the end of the present life; nil before the first; guarded by mu
 
 	channelTurn chan struct{} // holds one token while channels start or stop; a wait for it does not hold up virtual time, as one for a mutex would
 	up          []Channel     // those that run; belongs to whoever has the turn

@@ -52,8 +52,27 @@ func (a *App) Run(ctx context.Context, report func(Receipt), opts ...RunOption) 
 	if report != nil {
 		report(rec)
 	}
+	return a.withFailure(err)
+}
+
+// Wait blocks until the application is stopped, by whomever, and tells what that stop, or the start that failed, came to: ErrNotClean, joined with a
+// *CriticalError when a critical worker was given up under platform.exit_on_critical_failure, or nil. It is for those who call Start and Stop themselves. Before
+// the first start it returns nil at once.
+func (a *App) Wait() error {
+	a.mu.Lock()
+	over := a.over
+	a.mu.Unlock()
+	if over == nil {
+		return nil
+	}
+	<-over
+	return a.withFailure(a.lastReceipt.Load().err())
+}
+
+// withFailure adds to the error of a stop the failure of a critical worker, if there was one.
+func (a *App) withFailure(err error) error {
 	if failure := a.failure.Load(); failure != nil {
-		err = errors.Join(failure, err)
+		return errors.Join(failure, err)
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -182,4 +183,54 @@ func TestCloseOnce(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// Wait lasts until the application is stopped, whoever does it, and says how that went; it goes for each life anew.
+func TestWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hurry := atomic.Bool{}
+		a := assemble(t, func(r *runtime.Registry) {
+			r.Worker(busy("w", func(ctx context.Context) {
+				if hurry.Load() {
+					<-ctx.Done()
+				}
+			}))
+		})
+		if err := a.Wait(); err != nil {
+			t.Errorf("before the first start: %v", err)
+		}
+		for _, want := range []error{nil, runtime.ErrNotClean, nil} {
+			hurry.Store(want != nil)
+			start(t, a)
+			done := make(chan error, 1)
+			go func() { done <- a.Wait() }()
+			pass(time.Hour)
+			select {
+			case err := <-done:
+				t.Fatalf("it runs, and Wait returned %v", err)
+			default:
+			}
+			_, _ = a.Stop(t.Context(), runtime.KeepChannels())
+			if err := <-done; !errors.Is(err, want) {
+				t.Errorf("%v, want %v", err, want)
+			}
+			if err := a.Wait(); !errors.Is(err, want) {
+				t.Errorf("again: %v, want %v", err, want)
+			}
+		}
+	})
+}
+
+func TestWaitTellsOfACriticalFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := run(t, func(r *runtime.Registry) {
+			r.Worker((&crasher{life: func(int) time.Duration { return second }}).worker("w"), runtime.Critical(), runtime.Restart(runtime.Never))
+		}, exitOnFailure)
+		<-a.StopRequested()
+		stop(t, a)
+		var ce *runtime.CriticalError
+		if err := a.Wait(); !errors.As(err, &ce) || errors.Is(err, runtime.ErrNotClean) {
+			t.Error(err)
+		}
+	})
 }

@@ -45,7 +45,7 @@ func (a *App) Start(ctx context.Context) error {
 	ctx, interrupt := context.WithCancelCause(ctx)
 	defer interrupt(nil)
 	op := &operation{interrupt: interrupt, done: make(chan struct{})}
-	a.op = op
+	a.op, a.over = op, make(chan struct{})
 	a.failure.Store(nil)
 	a.fire(EventStart, nil)
 	a.mu.Unlock()

@@ -149,6 +149,7 @@ func (a *App) halt(op *operation, rec Receipt) {
 	op.receipt = rec
 	a.lastReceipt.Store(&rec)
 	a.fire(EventHalt, nil)
+	close(a.over)
 }
 
 // stopChecks ends the health checks. They are cancelled at once, so one that does not return soon never will: it must not use up the time of the rest.
