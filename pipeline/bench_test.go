@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -213,4 +214,60 @@ func BenchmarkEach(b *testing.B) {
 			}
 		})
 	}
+}
+
+// What one policy costs a stage that succeeds at once.
+func BenchmarkPolicy(b *testing.B) {
+	stage := pipeline.Map("s", there)
+	use := func(ctx context.Context, _ pipeline.StageInfo, next func(context.Context) error) error {
+		return next(ctx)
+	}
+	yes := func(error) bool { return true }
+	for _, c := range []struct {
+		name string
+		p    *pipeline.Builder[left, right]
+	}{
+		{"none", pipeline.New[left, right]("p").Stage(stage)},
+		{"retry", pipeline.New[left, right]("p").Stage(stage.Retry(3).RetryIf(yes))},
+		{"fallback", pipeline.New[left, right]("p").Stage(stage.Fallback(func(context.Context, left, error) (right, error) { return right{}, nil }))},
+		{"breaker", pipeline.New[left, right]("p").Stage(stage.Breaker(5, time.Second))},
+		{"rate", pipeline.New[left, right]("p").Stage(stage.Rate(1e9, 1e9))},
+		{"limit", pipeline.New[left, right]("p").Stage(stage.Limit(4))},
+		{"timeout", pipeline.New[left, right]("p").Stage(stage.Timeout(time.Second))},
+		{"middleware", pipeline.New[left, right]("p").Stage(stage).Use(use)},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			p, ctx := c.p.MustBuild(), inTask()
+			b.ReportAllocs()
+			for b.Loop() {
+				_, _ = p.Run(ctx, result)
+			}
+		})
+	}
+}
+
+// Two branches at once beside two goroutines by hand.
+func BenchmarkBoth(b *testing.B) {
+	b.Run("by-hand", func(b *testing.B) {
+		ctx := inTask()
+		b.ReportAllocs()
+		for b.Loop() {
+			ctx, cancel := context.WithCancelCause(ctx)
+			g := group{slots: make(chan struct{}, 2), cancel: cancel}
+			var x, y right
+			g.run(func() (err error) { x, err = there(ctx, result); return err })
+			g.run(func() (err error) { y, err = there(ctx, result); return err })
+			_ = g.wait()
+			result.a = x.a + y.a
+		}
+	})
+	b.Run("both", func(b *testing.B) {
+		merge := func(_ context.Context, in left, x, y right) (left, error) { in.a = x.a + y.a; return in, nil }
+		p := pipeline.New[left, left]("p").Stage(pipeline.Both("both", pipeline.Map("x", there), pipeline.Map("y", there), merge)).MustBuild()
+		ctx := inTask()
+		b.ReportAllocs()
+		for b.Loop() {
+			result, _ = p.Run(ctx, result)
+		}
+	})
 }
