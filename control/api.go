@@ -30,6 +30,7 @@ const (
 
 	streamsKey = "plba-streams" // whether the answer goes on
 
+	slowKey     = "plba-slow"     // whether the answer takes longer than others may
 	browsersKey = "plba-browsers" // whether browsers are asked for a token
 )
 
@@ -46,6 +47,9 @@ func (r router) Handle(op *huma.Operation, handler func(huma.Context)) {
 	if streams, _ := op.Metadata[streamsKey].(bool); streams {
 		next = r.gate.stream(next)
 	}
+	if slow, _ := op.Metadata[slowKey].(bool); slow {
+		next = r.gate.slow(next)
+	}
 	browsers, _ := op.Metadata[browsersKey].(bool)
 	r.gate.handle(rule{id: op.OperationID, method: op.Method, path: op.Path, need: need, body: bodyRule{limit: maxBody}, forBrowsers: browsers}, next)
 }
@@ -56,8 +60,8 @@ func humaHandler(op *huma.Operation, handler func(huma.Context)) http.HandlerFun
 
 func (r router) ServeHTTP(w http.ResponseWriter, req *http.Request) { r.gate.ServeHTTP(w, req) }
 
-// newAPI registers all operations, those of the application too if it has any.
-func newAPI(g *gate, svc *Service, log *slog.Logger, publicHealth bool, app *application) *api {
+// newAPI registers operations, those of the application too if it has any.
+func newAPI(g *gate, svc *Service, log *slog.Logger, entries []entry, app *application) *api {
 	prefix := ""
 	if g != nil {
 		prefix = g.prefix
@@ -69,7 +73,7 @@ func newAPI(g *gate, svc *Service, log *slog.Logger, publicHealth bool, app *app
 		Transformers:  []huma.Transformer{sanitise},
 	}
 	a := &api{API: huma.NewAPI(cfg, router{g}), svc: svc, log: log, prefix: prefix}
-	for _, e := range catalogue(publicHealth) {
+	for _, e := range entries {
 		e.bind(a)
 	}
 	settleSchemas(a.OpenAPI().Components.Schemas)

@@ -96,7 +96,7 @@ func applicationOf(a *runtime.App) *application {
 
 func newApplication(log *slog.Logger) *application {
 	app := &application{log: log, mux: http.NewServeMux(), ids: map[string]string{}, types: map[string]reflect.Type{}}
-	own := newAPI(nil, nil, nil, false, nil)
+	own := newAPI(nil, nil, nil, catalogue(Config{}), nil)
 	for path, item := range own.OpenAPI().Paths {
 		for _, op := range operationsOf(item) {
 			app.ids[op.OperationID] = op.Method + " " + path

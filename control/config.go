@@ -29,8 +29,15 @@ type Config struct {
 	Insecure bool `koanf:"insecure"`
 	// TLS lets the channel speak HTTPS, and admits clients by their certificates.
 	TLS TLS `koanf:"tls"`
+	// Probes is a second address, as host:port, that serves /livez, /readyz and /startupz and nothing else, over plain HTTP and to everybody who can reach it
+	// (default: none). They are on Listen as well.
+	Probes string `koanf:"probes"`
+	// Pprof lets admins take profiles of the process, at /debug/pprof/ (default false).
+	Pprof bool `koanf:"pprof"`
 	// PublicHealth opens GET /health to everyone who can reach the address (default false).
 	PublicHealth bool `koanf:"public_health"`
+	// Socket is a second way in, for programs on the same machine.
+	Socket SocketConfig `koanf:"socket"`
 	// Audit says where the audit goes beside the memory.
 	Audit AuditConfig `koanf:"audit"`
 }
@@ -61,6 +68,7 @@ type Token struct {
 // SetDefaults fills c with the defaults, whatever it held before.
 func (c *Config) SetDefaults() {
 	*c = Config{Enabled: true, Listen: "127.0.0.1:8080"}
+	c.Socket.SetDefaults()
 }
 
 // Validate names everything that cannot be used, all at once. What would be unsafe is refused only where Enabled.
@@ -71,6 +79,9 @@ func (c *Config) Validate() error {
 			faults = append(faults, fault("allowed_hosts", "it is compared with the host that a client names, for instance plba.example.org",
 				"%q is not a host name without scheme and port", h))
 		}
+	}
+	if _, port, err := net.SplitHostPort(c.Probes); c.Probes != "" && (err != nil || !isPort(port)) {
+		faults = append(faults, fault("probes", "for instance 0.0.0.0:8081", "%q is not an address of the form host:port", c.Probes))
 	}
 	host, port, err := net.SplitHostPort(c.Listen)
 	if err != nil || !isPort(port) {

@@ -36,7 +36,7 @@ func TestConfigThatIsFine(t *testing.T) {
 		"{listen: ':80', insecure: true, tokens: [{name: a, role: admin, sha256: " + strings.ToUpper(good) + "}]}",
 		"{listen: '0.0.0.0:80', tokens: [{name: a, role: viewer, sha256: " + good + ", expires: 2030-01-31T00:00:00Z}], tls: {cert: c.pem, key: k.pem}}",
 		"{listen: '0.0.0.0:80', tls: {cert: c.pem, key: k.pem, client_ca: ca.pem, clients: [{name: ops.example.org, role: operator}]}}",
-		"{audit: {file: audit.jsonl}}",
+		"{audit: {file: audit.jsonl}}", "{probes: '0.0.0.0:8081', pprof: true}", "{socket: {path: /run/plba.sock, role: viewer, group: true}}",
 		"{allowed_hosts: [plba.example.org, localhost, 10.0.0.1, '::1', a_b]}",
 	} {
 		cc, err := decode(t, "platform: {control: "+text+"}")
@@ -70,8 +70,10 @@ func TestConfigFaults(t *testing.T) {
 		"tokens: [{name: a, role: viewer, sha256: secret-token}]":                        {"cfg.yaml:3: platform.control.tokens[0].sha256: this is not a SHA-256 in 64 hexadecimal digits (make it with: printf"},
 		"tokens: [{role: viewer, sha256: " + good + "}]":                                 {"platform.control.tokens[0].name: a token needs a printable name"},
 		"tokens: [{name: a, role: viewer, sha256: " + good + ", expires: tomorrow}]":     {"tokens[0].expires"},
-		"tls: {cert: c.pem}": {"platform.control.tls.cert: a certificate needs its key"},
-		"tls: {key: k.pem}":  {"a certificate needs its key"},
+		"probes: '8081'":                {`platform.control.probes: "8081" is not an address of the form host:port`},
+		"socket: {path: a, role: root}": {`platform.control.socket.role: "root" is not a role`},
+		"tls: {cert: c.pem}":            {"platform.control.tls.cert: a certificate needs its key"},
+		"tls: {key: k.pem}":             {"a certificate needs its key"},
 		"tls: {client_ca: a.pem, clients: [{name: x, role: viewer}]}":                                                                 {"client certificates need TLS (add cert and key)"},
 		"tls: {cert: c.pem, key: k.pem, client_ca: a.pem}":                                                                            {"client certificates need an authority and the names"},
 		"tls: {cert: c.pem, key: k.pem, clients: [{name: x, role: viewer}]}":                                                          {"client certificates need an authority and the names"},

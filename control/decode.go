@@ -50,10 +50,10 @@ func decodeInput[I any](text json.RawMessage) (*I, error) {
 
 func decodeObject(text json.RawMessage) (map[string]json.RawMessage, error) {
 	fields := map[string]json.RawMessage{}
-	if len(bytes.TrimSpace(text)) == 0 {
+	if text = bytes.TrimSpace(text); len(text) == 0 || string(text) == "null" {
 		return fields, nil
 	}
-	if err := json.Unmarshal(text, &fields); err != nil || fields == nil {
+	if err := json.Unmarshal(text, &fields); err != nil {
 		return nil, invalid("", "the input must be a JSON object")
 	}
 	return fields, nil

@@ -21,14 +21,16 @@ func TestDecodeInput(t *testing.T) {
 	if err != nil || l.Name != "mails" || l.Limit != 100 || len(l.State) != 2 || l.State[0] != queue.StateDead {
 		t.Errorf("%+v, %v", l, err)
 	}
-	if _, err := decodeInput[struct{}](nil); err != nil {
-		t.Error(err)
+	for _, none := range []string{"", " ", "null", "{}"} {
+		if _, err := decodeInput[struct{}](json.RawMessage(none)); err != nil {
+			t.Errorf("%q: %v", none, err)
+		}
 	}
 }
 
 func TestDecodeInputRefuses(t *testing.T) {
 	for text, field := range map[string]string{
-		`[]`: "", `null`: "", `7`: "", `{`: "", `{} {}`: "",
+		`[]`: "", `"null"`: "", `7`: "", `{`: "", `{} {}`: "",
 		`{"name":7}`: "name", `{"name":"secret","odd":"secret"}`: "odd", `{"Name":"secret"}`: "Name", `{"MODE":"secret"}`: "MODE", `{"mode":{"secret":1}}`: "mode",
 		`{"` + strings.Repeat("k", 500) + `":1}`: strings.Repeat("k", 100) + "…",
 	} {

@@ -2,11 +2,12 @@
 //
 // # Service and channels
 //
-// [Service] is the operations without any protocol: typed in, typed out, refusing with an [*Error]. A [Channel] carries them to operators: [HTTP] is one, and
-// WithChannel adds others, on the same service. [Plane] is all of it together, and what the runtime starts after the resources and before the workers, and stops
+// [Service] is the operations without any protocol: typed in, typed out, refusing with an [*Error]. A [Channel] carries them to operators: [HTTP] is one, [Socket],
+// which speaks lines of JSON to programs on the same machine, another, and WithChannel adds more, on the same service. The tests of the service run over each. [Plane] is all of it together, and what the runtime starts after the resources and before the workers, and stops
 // after the workers: so it shows a start in progress, and stays up over a stop that was asked for through it.
 //
-// Each operation is declared once, with its types, what it demands ([Access]) and its documentation; channels are made from that list.
+// Each operation is declared once, with its types, what it demands ([Access]) and its documentation; channels are made from that list, or take it as it is by
+// [Service.Call].
 //
 // # Applications
 //

@@ -23,6 +23,7 @@ const (
 	tagEvents     = "Events"
 	tagAudit      = "Audit"
 	tagTraces     = "Traces"
+	tagProfiles   = "Profiles"
 	tagDocument   = "Documentation"
 
 	tagApplication = "Application" // in the documents of applications that have operations of their own
@@ -59,6 +60,7 @@ func newDocument(prefix string) *huma.OpenAPI {
 			{Name: tagEvents, Description: "What happens, as it happens: moves of the runtime and of workers, changes of health, operations, failed attempts at tasks."},
 			{Name: tagAudit, Description: "Who asked for what, and what became of it."},
 			{Name: tagTraces, Description: "The latest traces of this process, kept in memory when `platform.tracing.transport` is `memory`."},
+			{Name: tagProfiles, Description: "A look into the process, where `platform.control.pprof` is `true`."},
 			{Name: tagDocument, Description: "This document. `/docs` shows it as a page that needs no internet."},
 		},
 		Components: &huma.Components{
@@ -141,7 +143,7 @@ func (e endpoint) document() huma.Operation {
 		Tags: []string{e.tag}, Summary: e.summary, Description: e.detail,
 		DefaultStatus: success,
 		Responses:     map[string]*huma.Response{strconv.Itoa(success): {Description: e.answer}},
-		Metadata:      map[string]any{accessKey: e.access, polledKey: e.polled, streamsKey: e.streams, browsersKey: e.forBrowsers},
+		Metadata:      map[string]any{accessKey: e.access, polledKey: e.polled, streamsKey: e.streams, slowKey: e.slow, browsersKey: e.forBrowsers},
 		Extensions:    map[string]any{accessExtension: e.access},
 		MaxBodyBytes:  maxBody + 1, // the gate has read and measured it
 
@@ -204,18 +206,18 @@ func spell(doc *huma.OpenAPI) (s spelled, err error) {
 
 // Spec is the OpenAPI 3.1 document of the control plane as indented JSON. It needs no running application, and is the same every time.
 func Spec() ([]byte, error) {
-	s, err := newAPI(nil, nil, nil, false, nil).spell()
+	s, err := newAPI(nil, nil, nil, catalogue(Config{}), nil).spell()
 	return s.json, err
 }
 
 // SpecYAML is Spec, spelled as YAML.
 func SpecYAML() ([]byte, error) {
-	s, err := newAPI(nil, nil, nil, false, nil).spell()
+	s, err := newAPI(nil, nil, nil, catalogue(Config{}), nil).spell()
 	return s.yaml, err
 }
 
 // SpecOf is Spec with the application's own operations, as the application serves it. It need not run.
 func SpecOf(a *runtime.App) ([]byte, error) {
-	s, err := newAPI(nil, nil, nil, false, applicationOf(a)).spell()
+	s, err := newAPI(nil, nil, nil, catalogue(Config{}), applicationOf(a)).spell()
 	return s.json, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 )
 
 // endpoint declares one operation: what it is called, what it demands, what it says of itself, and how the HTTP channel spells it.
@@ -20,6 +21,7 @@ type endpoint struct {
 	polled               bool   // clients ask for it again and again: it has an ETag
 	audited              bool   // a read that goes into the audit, as every change does
 	forBrowsers          bool   // browsers are asked for a token
+	slow                 bool   // the answer takes longer than others may
 	streams              bool   // the answer goes on until the client, or the channel, ends
 }
 
@@ -90,13 +92,9 @@ type acceptedOutput struct {
 }
 
 // catalogue is every operation of the control plane, in the order of the document.
-func catalogue(publicHealth bool) []entry {
-	var all []entry
-	for _, part := range [][]entry{
-		probeEndpoints(), healthEndpoints(publicHealth), runtimeEndpoints(), workerEndpoints(), queueEndpoints(), pipelineEndpoints(), traceEndpoints(),
-		operationEndpoints(), eventEndpoints(), auditEndpoints(), documentEndpoints(),
-	} {
-		all = append(all, part...)
-	}
-	return all
+func catalogue(cfg Config) []entry {
+	return slices.Concat(
+		probeEndpoints(), healthEndpoints(cfg.PublicHealth), runtimeEndpoints(), workerEndpoints(), queueEndpoints(), pipelineEndpoints(), traceEndpoints(),
+		operationEndpoints(), eventEndpoints(), auditEndpoints(), profileEndpoints(cfg.Pprof), documentEndpoints(),
+	)
 }

@@ -23,7 +23,7 @@ func (p *plane) later(id int) (task string) {
 
 // Every operation of the document answers with success, and with what the document says.
 func TestEveryOperationAnswersAsDocumented(t *testing.T) {
-	p := startPlane(t, nil)
+	p := startPlane(t, map[string]any{"platform.control.pprof": true})
 	p.publish(1, 2, 3)
 	eventually(t, "the mails are handled", func() bool {
 		return read[control.WorkerDetail](t, p.get("/api/v1/workers/email-processing"), 200).Done == 3
@@ -60,7 +60,7 @@ func TestEveryOperationAnswersAsDocumented(t *testing.T) {
 		"getRuntime": "/api/v1/runtime", "getRuntimeLifecycle": "/api/v1/runtime/lifecycle", "listWorkers": "/api/v1/workers", "getWorker": worker,
 		"listQueues": "/api/v1/queues", "getQueue": mails, "listPipelines": "/api/v1/pipelines", "getPipeline": "/api/v1/pipelines/orders",
 		"listTraces": "/api/v1/traces?limit=5", "getTrace": "/api/v1/traces/" + traces[0].TraceID,
-		"listEvents": "/api/v1/events/recent", "listAudit": "/api/v1/audit", "getDocumentAsJSON": "/openapi.json", "getDocumentAsYAML": "/openapi.yaml",
+		"listEvents": "/api/v1/events/recent", "listAudit": "/api/v1/audit", "getProfile": "/debug/pprof/goroutine", "getDocumentAsJSON": "/openapi.json", "getDocumentAsYAML": "/openapi.yaml",
 	} {
 		ask(id, path, "")
 	}

@@ -78,6 +78,14 @@ func (g *gate) note(w http.ResponseWriter, who *caller, rt rule) {
 	g.door.svc.audit.note(who, rt.id, status)
 }
 
+// slow lets an answer take longer than others may, but not beyond the stop of the channel.
+func (g *gate) slow(next http.HandlerFunc) http.HandlerFunc {
+	return g.stream(func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(profileSlower)) // where it is not supported there is no limit either
+		next(w, r)
+	})
+}
+
 // stream lets an answer go on beyond the limits of the server until the channel stops.
 func (g *gate) stream(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {

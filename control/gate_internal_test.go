@@ -320,7 +320,7 @@ func TestThrottleProperty(t *testing.T) {
 
 // The table of descriptions has nothing that the document lacks.
 func TestDescriptionsAreInTheDocument(t *testing.T) {
-	a := newAPI(nil, nil, nil, false, nil)
+	a := newAPI(nil, nil, nil, catalogue(Config{}), nil)
 	schemas := a.OpenAPI().Components.Schemas.Map()
 	for key, text := range descriptions {
 		name, field, _ := strings.Cut(key, ".")

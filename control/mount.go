@@ -80,7 +80,7 @@ func (h *HTTP) open(f *face) {
 
 // routes puts the operations and the page behind the gate.
 func (h *HTTP) routes(g *gate, log *slog.Logger) {
-	newAPI(g, h.svc, log, h.cfg.PublicHealth, applicationOf(h.svc.app))
+	newAPI(g, h.svc, log, h.svc.entries, applicationOf(h.svc.app))
 	docs := openapi.Docs("PLBA control plane", g.prefix+"/openapi.json")
 	page := rule{id: "docs", method: http.MethodGet, path: "/docs/", need: accessRead, forBrowsers: true}
 	g.handle(page, problemsOnly(docs))

@@ -54,7 +54,7 @@ func (f option) plane(o *options) { f(o) }
 // WithTerminal is where the token of the first run is shown, once (default os.Stderr). It is never logged.
 func WithTerminal(w io.Writer) Option { return option(func(o *options) { o.terminal = w }) }
 
-// WithoutListener leaves the HTTP listener out: the control plane is only where Handler mounts it. No token is made at start then.
+// WithoutListener leaves out whatever listens, the socket too: the control plane is only where Handler mounts it. No token is made at start then.
 func WithoutListener() Option { return option(func(o *options) { o.unheard = true }) }
 
 // WithChannel adds a channel of another protocol. Its name must be its own.
@@ -86,7 +86,11 @@ func New(cfg Config, opts ...Option) (*Plane, error) {
 		token, p.auth.chain = text, []Authenticator{tokens{first}}
 	}
 	p.http = newHTTP(cfg, o, p.auth, token)
-	p.channels = append([]Channel{p.http}, o.channels...)
+	p.channels = []Channel{p.http}
+	if cfg.Socket.Path != "" && !o.unheard {
+		p.channels = append(p.channels, newSocket(cfg.Socket))
+	}
+	p.channels = append(p.channels, o.channels...)
 	names := map[string]bool{}
 	for _, c := range p.channels {
 		if names[c.Name()] {
@@ -111,7 +115,7 @@ func (p *Plane) Start(ctx context.Context, a *runtime.App) error {
 		return errors.New("the control plane has started already")
 	}
 	if p.svc == nil {
-		p.svc = newService(a, p.auth, p.file)
+		p.svc = newService(a, p.auth, p.file, p.http.cfg)
 	}
 	if p.file != nil { // before anything can be asked
 		if err := p.file.open(); err != nil {

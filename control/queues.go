@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/plba/plba/queue"
@@ -24,6 +25,8 @@ const (
 	QueueUnavailable QueueState = "unavailable" // its engine does not answer; the log says why
 )
 
+var queueStates = []QueueState{QueueOpen, QueuePaused, QueueClosed, QueueUnavailable}
+
 // QueueDetail is what is known of one queue.
 type QueueDetail struct {
 	runtime.QueueInfo
@@ -40,6 +43,9 @@ type QueueFilter struct {
 
 // Queues describes queues in the order of registration. next is the After that goes on, "" at the end.
 func (s *Service) Queues(ctx context.Context, f QueueFilter) (list []QueueDetail, next string, err error) {
+	if f.State != "" && !slices.Contains(queueStates, f.State) {
+		return nil, "", invalid("state", "state must be one of "+joined(queueStates))
+	}
 	ctx, cancel := context.WithTimeout(ctx, engineTimeout)
 	defer cancel()
 	return page(s.app.QueueNames(), f.After, f.Limit, func(name string) (QueueDetail, bool) {

@@ -126,12 +126,12 @@ func (outcomes) Schema(huma.Registry) *huma.Schema {
 }
 
 func (traceKinds) Schema(huma.Registry) *huma.Schema {
-	return enum(tracing.KindBusiness, tracing.KindTransition)
+	return enum(knownTraces...)
 }
 
 // Schema lists the states of a queue.
 func (QueueState) Schema(huma.Registry) *huma.Schema {
-	return enum(QueueOpen, QueuePaused, QueueClosed, QueueUnavailable)
+	return enum(queueStates...)
 }
 
 // Schema lists the states of an operation.

@@ -22,6 +22,8 @@ type Service struct {
 	hub   hub
 	audit audit
 
+	entries []entry // all operations
+
 	commands sync.Mutex // one command to the runtime after the other, until the runtime shows it
 
 	mu         sync.Mutex // guards what follows; never held while calling the runtime
@@ -33,10 +35,12 @@ type Service struct {
 }
 
 // NewService makes the service of an application, for channels that find out by themselves who asks. Close ends it.
-func NewService(a *runtime.App) *Service { return newService(a, newAuthority(Config{}, nil), nil) }
+func NewService(a *runtime.App) *Service {
+	return newService(a, newAuthority(Config{}, nil), nil, Config{})
+}
 
-func newService(a *runtime.App, auth *authority, file *auditFile) *Service {
-	s := &Service{app: a, auth: auth, epoch: strconv.FormatInt(time.Now().UnixMilli(), 36)}
+func newService(a *runtime.App, auth *authority, file *auditFile, cfg Config) *Service {
+	s := &Service{app: a, auth: auth, entries: catalogue(cfg), epoch: strconv.FormatInt(time.Now().UnixMilli(), 36)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.hub.epoch = s.epoch
 	s.audit.epoch, s.audit.log, s.audit.file = s.epoch, a.Logger(), file

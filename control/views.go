@@ -99,6 +99,8 @@ func (s *Service) graphs() (graphs []pipeline.Graph) {
 	return graphs
 }
 
+var knownTraces = []tracing.Kind{tracing.KindBusiness, tracing.KindTransition}
+
 // maxTraces bounds a list of traces.
 const maxTraces = 1000
 
@@ -110,7 +112,12 @@ func (s *Service) Traces(limit int, kinds ...tracing.Kind) ([]tracing.Summary, e
 		return nil, err
 	}
 	if limit < 1 {
-		return nil, &Error{Kind: ErrInvalid, Field: "limit", Detail: fmt.Sprintf("limit must be at least 1, not %d", limit)}
+		return nil, invalid("limit", fmt.Sprintf("limit must be at least 1, not %d", limit))
+	}
+	for _, k := range kinds {
+		if !slices.Contains(knownTraces, k) {
+			return nil, invalid("kind", "kind must be one of "+joined(knownTraces))
+		}
 	}
 	return recent.List(min(limit, maxTraces), kinds...), nil
 }
