@@ -55,9 +55,15 @@ func (a *App) notLinked(path, backend string, linked []string) error {
 	if len(linked) == 0 {
 		return a.fault(path, "no queue engine is linked at all", "pass memory.Driver() of github.com/plba/plba/queue/memory to runtime.WithDrivers")
 	}
-	return a.fault(path+"/backend", fmt.Sprintf("no engine %q is linked", backend),
-		fmt.Sprintf("linked: %s; import the package of another engine in main and pass its Driver() to plba.WithDrivers", strings.Join(linked, ", ")))
+	how := "import its package in main and pass its Driver() to plba.WithDrivers"
+	if slices.Contains(engines, backend) {
+		how = fmt.Sprintf(`import "github.com/plba/plba/queue/%[1]s" in main and pass %[1]s.Driver() to plba.WithDrivers`, backend)
+	}
+	return a.fault(path+"/backend", fmt.Sprintf("no engine %q is linked", backend), fmt.Sprintf("%s; linked: %s", how, strings.Join(linked, ", ")))
 }
+
+// engines are those of this module, each in the package below queue that has its name.
+var engines = []string{"memory", "sqlite", "postgres"}
 
 // backend is what the configuration names for the queue at path, else the first driver.
 func (a *App) backend(path string) (string, error) {
