@@ -41,6 +41,7 @@ var rooms = []room{
 	{name: "queue/memory", mayImport: []string{"fsm", "task", "queue"}},
 	{name: "queue/postgres", mayImport: []string{"fsm", "task", "queue"}},
 	{name: "queue/postgres/pgtest"},
+	{name: "queue/sqlite", mayImport: []string{"task", "queue"}},
 	{name: "queue/queuetest", mayImport: []string{"fsm", "task", "queue"}},
 	{name: "pipeline", mayImport: []string{"task", "task/encodable"}},
 	{name: "pipeline/pipelinevet"},
@@ -65,7 +66,8 @@ var keepers = map[string][]string{
 	"github.com/danielgtaylor/huma": {"control"},
 	"go.opentelemetry.io/otel/sdk":  {"tracing"},
 	"golang.org/x/tools":            {"pipeline/pipelinevet", "cmd/pipelinevet"},
-	"modernc.org/sqlite":            {"examples/..."},
+	"modernc.org/sqlite":            {"queue/sqlite", "examples/..."},
+	"github.com/gofrs/flock":        {"queue/sqlite"},
 }
 
 // domain lists the packages that hold business rules: boundary 1 is that they know nothing of the platform.
