@@ -55,7 +55,7 @@ func (e *engine) cancel(b *batch, id, cause string) error {
 // it; what was done before stays done.
 func (e *engine) change(ctx context.Context, sel queue.Selection, do func(b *batch, t row) (bool, error)) (n int, err error) {
 	rest := selected(sel)
-	for !rest.finished() && err == nil {
+	for !rest.over && err == nil {
 		var did int
 		var next pagination
 		failed := e.ask(ctx, &request{engine: e, do: func(b *batch) (bool, error) {
@@ -70,10 +70,14 @@ func (e *engine) change(ctx context.Context, sel queue.Selection, do func(b *bat
 	return n, err
 }
 
-// changePage does one portion.
+// changePage does one portion. Each task is read when its turn comes: what was done to one before may have changed it.
 func (e *engine) changePage(b *batch, p pagination, do func(b *batch, t row) (bool, error)) (did int, next pagination, err error) {
-	ts, next := e.page(b, p)
-	for _, t := range ts {
+	ids, next := e.page(b, p)
+	for _, id := range ids {
+		t, ok := e.find(b, id)
+		if !ok || len(p.states) > 0 && !slices.Contains(p.states, t.state) {
+			continue
+		}
 		changed, err := do(b, t)
 		if err != nil {
 			return did, next, err
@@ -157,57 +161,49 @@ func (e *engine) hold(ctx context.Context, paused bool) error {
 
 // pagination is what is still to be looked at of a selection.
 type pagination struct {
-	ids    []string // these, or
-	states []state  // all in these
-	after  string   // behind this ID
-	filter []state  // of ids: only those in one of these; none: all
+	ids    []string // these; nil: all
+	after  string   // behind this one
+	states []state  // in one of these; none: in any
+	over   bool
 }
 
 // selected is the whole of a selection.
-func selected(sel queue.Selection) (p pagination) {
-	var states []state
+func selected(sel queue.Selection) pagination {
+	p := pagination{ids: slices.Clone(sel.IDs), over: len(sel.IDs) == 0 && len(sel.States) == 0}
 	for _, name := range sel.States {
 		if s := named(name); s != 0 {
-			states = append(states, s)
+			p.states = append(p.states, s)
 		}
 	}
-	if len(sel.IDs) == 0 {
-		slices.Sort(states)
-		return pagination{states: slices.Compact(states)}
+	if len(sel.States) > 0 && len(p.states) == 0 {
+		p.over = true // no task is in a state that is none
 	}
-	if len(sel.States) > 0 && len(states) == 0 {
-		return pagination{}
-	}
-	ids := slices.Clone(sel.IDs)
-	slices.Sort(ids)
-	return pagination{ids: slices.Compact(ids), filter: states}
+	slices.Sort(p.ids)
+	slices.Sort(p.states)
+	p.ids, p.states = slices.Compact(p.ids), slices.Compact(p.states)
+	return p
 }
 
-func (p pagination) finished() bool { return len(p.ids) == 0 && len(p.states) == 0 }
+const idsInState = "SELECT id FROM tasks INDEXED BY tasks_state WHERE queue = ? AND state = ? AND id > ? ORDER BY id LIMIT ?"
 
-const rowsInState = "SELECT " + rowColumns + " FROM tasks INDEXED BY tasks_state WHERE queue = ? AND state = ? AND id > ? ORDER BY id LIMIT ?"
-
-// page reads the next portion.
-func (e *engine) page(b *batch, p pagination) (ts []row, next pagination) {
-	if n := min(len(p.ids), atOnce); n > 0 {
-		for _, id := range p.ids[:n] {
-			if t, ok := e.find(b, id); ok && (len(p.filter) == 0 || slices.Contains(p.filter, t.state)) {
-				ts = append(ts, t)
-			}
-		}
-		p.ids = p.ids[n:]
-		return ts, p
+// page gives the IDs of the next portion, in order.
+func (e *engine) page(b *batch, p pagination) (ids []string, next pagination) {
+	if len(p.ids) > 0 {
+		n := min(len(p.ids), atOnce)
+		ids, p.ids = p.ids[:n], p.ids[n:]
+		p.over = len(p.ids) == 0
+		return ids, p
 	}
 	for _, s := range p.states {
-		ts = append(ts, b.rows(rowsInState, e.id, int64(s), p.after, int64(atOnce))...)
+		b.each(func(row columns) error {
+			ids = append(ids, row.text(0))
+			return nil
+		}, idsInState, e.id, int64(s), p.after, int64(atOnce))
 	}
-	if len(ts) < atOnce {
-		p.states = nil
+	slices.Sort(ids)
+	ids = ids[:min(len(ids), atOnce)]
+	if p.over = len(ids) < atOnce; !p.over {
+		p.after = ids[atOnce-1]
 	}
-	slices.SortFunc(ts, func(a, b row) int { return cmp.Compare(a.id, b.id) })
-	ts = ts[:min(len(ts), atOnce)]
-	if len(ts) > 0 {
-		p.after = ts[len(ts)-1].id
-	}
-	return ts, p
+	return ids, p
 }

@@ -71,13 +71,21 @@ func pointerOf[F any](f F) uintptr { return *(*uintptr)(unsafe.Pointer(&f)) }
 
 func newDisk(t testing.TB) *disk {
 	t.Helper()
+	d, err := makeDisk()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func makeDisk() (*disk, error) {
 	disks.mu.Lock()
 	defer disks.mu.Unlock()
 	disks.made++
 	d := &disk{name: fmt.Sprintf("disk%d", disks.made)}
 	name, err := libc.CString(d.name)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	tls := libc.NewTLS()
 	defer tls.Close()
@@ -89,9 +97,9 @@ func newDisk(t testing.TB) *disk {
 	vfs.FxOpen, vfs.FxDelete = pointerOf[openFunc](diskOpen), pointerOf[deleteFunc](diskDelete)
 	disks.byVFS[p] = d
 	if rc := sqlite3.Xsqlite3_vfs_register(tls, p, 0); rc != sqlite3.SQLITE_OK {
-		t.Fatalf("SQLite refuses the VFS: %d", rc)
+		return nil, fmt.Errorf("SQLite refuses the VFS: %d", rc)
 	}
-	return d
+	return d, nil
 }
 
 func systemVFS(tls *libc.TLS) uintptr { return sqlite3.Xsqlite3_vfs_find(tls, 0) }

@@ -122,7 +122,9 @@ func (l *leases) carry(base int64) map[string]held {
 	defer l.mu.Unlock()
 	all := map[string]held{}
 	for id, h := range l.byID {
-		all[id] = held{task: h.task, until: h.until - base}
+		if !h.ended {
+			all[id] = held{task: h.task, until: h.until - base}
+		}
 	}
 	return all
 }
