@@ -105,6 +105,9 @@ func (c *compensation) undo(ctx context.Context, r run, rec *record, cause error
 		return located(at, 0, interrupted(ctx))
 	}
 	call, err := c.prepare(ctx, r.journal, rec, cause)
+	if err == nil {
+		err = r.journal.mark(ctx, rec)
+	}
 	if err != nil {
 		return located(at, 0, err)
 	}

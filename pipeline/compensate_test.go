@@ -240,7 +240,7 @@ func TestFailedCompensation(t *testing.T) {
 			d.lines = nil
 			check(d.refusing(c.undo).Handle(s.undoing(t.Context(), "over"), 1), "over", c.outcome)
 			d.want(t, "undo c(3)=4: over", "undo b")
-			if got := s.places(); !slices.Equal(got, []string{"undo/00000001/p/a", "undo/00000002/p/b"}) {
+			if got := s.places(); !slices.Equal(got, []string{"undo/00000001/p/a", "undo/00000002/p/b", "undo/00000002/p/b!"}) {
 				t.Errorf("kept %v", got)
 			}
 			// The lease after that does what is left.
@@ -337,7 +337,7 @@ func TestGoexitOfACompensationKeepsItsRecord(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = p.Handle(s.undoing(context.Background(), "over"), 1) })
 	wg.Wait()
-	if got := s.places(); !slices.Equal(got, []string{"undo/00000001/p/a", "undo/00000002/p/b"}) {
+	if got := s.places(); !slices.Equal(got, []string{"undo/00000001/p/a", "undo/00000002/p/b", "undo/00000002/p/b!"}) {
 		t.Errorf("kept %v", got)
 	}
 }

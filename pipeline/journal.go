@@ -28,6 +28,9 @@ const keepTimeout = 10 * time.Second
 // The key of a record says everything but the value: the path of the place, the fingerprint of its stage, and for
 // an effect that can be undone its number in the order of completion. So the keys alone tell where a run goes on,
 // what is to be undone in which order, and whether the pipeline has changed since.
+//
+// While an effect is being undone a mark stands beside its record: should the process end then, nobody knows whether the
+// effect still stands. To undo it again is safe then, to go on behind it is not.
 type journal struct {
 	stages []keptStage
 	store  task.Checkpoints // may be nil
@@ -40,8 +43,9 @@ type journal struct {
 type record struct {
 	stage  *keptStage
 	path   string
-	number int // of an effect that can be undone; 0 for an output that is only kept
-	value  any // the *effect, when there is no store
+	number int  // of an effect that can be undone; 0 for an output that is only kept
+	marked bool // it may be undone already
+	value  any  // the *effect, when there is no store
 }
 
 // key is where the store keeps the record.
@@ -51,6 +55,9 @@ func (r *record) key() string {
 	}
 	return fmt.Sprintf("%s%08d/%s@%s", task.UndoPrefix, r.number, r.path, r.stage.fingerprint)
 }
+
+// markSuffix makes the key of the mark of the key of the record. To forget the record is to forget its mark.
+const markSuffix = "!"
 
 // read makes the record that has the key. Known is false for a key that none of the stages writes.
 func (j *journal) read(key string) (r *record, known bool) {
@@ -93,13 +100,16 @@ func (j *journal) open(ctx context.Context) (plain, effects []string, err error)
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot read what is kept of the task: %w", err)
 	}
-	for _, key := range keys {
+	for _, key := range keys { // sorted: a mark comes behind its record
 		effect := strings.HasPrefix(key, task.UndoPrefix)
 		if !effect && !strings.HasPrefix(key, checkpointPrefix) {
 			continue
 		}
+		key, mark := strings.CutSuffix(key, markSuffix)
 		r, known := j.read(key)
 		switch {
+		case known && mark:
+			j.records[r.path].marked = true
 		case known:
 			j.records[r.path] = r
 			j.last = max(j.last, r.number)
@@ -112,13 +122,30 @@ func (j *journal) open(ctx context.Context) (plain, effects []string, err error)
 	return plain, effects, nil
 }
 
-// tidy forgets the effects inside of those that have taken their place: the process ended before keep could.
-func (j *journal) tidy(ctx context.Context) error {
+// tidy finishes what a process that has ended could not: it forgets the effects inside of those that have taken their place
+// and, before a run that is to go on, those that may be undone already.
+func (j *journal) tidy(ctx context.Context, undo bool) error {
 	for _, r := range j.effects("") {
-		if err := j.forget(ctx, j.effects(r.path+"/")...); err != nil {
+		void := j.effects(r.path + "/")
+		if r.marked && !undo {
+			void = append(void, r)
+		}
+		if err := j.forget(ctx, void...); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// mark says that the effect of the record is about to be undone.
+func (j *journal) mark(ctx context.Context, r *record) error {
+	if j.store == nil || r.marked {
+		return nil
+	}
+	if err := j.store.Save(ctx, r.key()+markSuffix, struct{}{}); err != nil {
+		return fmt.Errorf("cannot note that it is being undone: %w", err)
+	}
+	r.marked = true
 	return nil
 }
 

@@ -18,9 +18,9 @@ import (
 type shelf struct {
 	mu     sync.Mutex
 	values map[string]string
-	calls  []string          // "save path", "load path", …
-	broken map[string]error  // by the first word of a call
-	before func(call string) // sees every call, and may end the goroutine
+	calls  []string         // "save path", "load path", …
+	broken map[string]error // by the first word of a call
+	before func() error     // called before every call
 }
 
 func newShelf() *shelf { return &shelf{values: map[string]string{}, broken: map[string]error{}} }
@@ -28,7 +28,9 @@ func newShelf() *shelf { return &shelf{values: map[string]string{}, broken: map[
 // call notes a call and gives the error that it is to have.
 func (s *shelf) call(ctx context.Context, what, path string) error {
 	if s.before != nil {
-		s.before(what + " " + path)
+		if err := s.before(); err != nil {
+			return err
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,11 +99,15 @@ func (s *shelf) kept(prefix string) []string {
 	return found
 }
 
-// places are the kept paths without the fingerprints.
+// places are the kept paths without the fingerprints; "!" stands behind the marks of what is being undone.
 func (s *shelf) places() []string {
 	var found []string
 	for _, path := range s.kept("") {
-		found = append(found, path[:strings.LastIndexByte(path, '@')])
+		place := path[:strings.LastIndexByte(path, '@')]
+		if strings.HasSuffix(path, "!") {
+			place += "!"
+		}
+		found = append(found, place)
 	}
 	return found
 }

@@ -124,7 +124,7 @@ func TestFallbackIsNotAskedWhenItsScopeCannotBeUndone(t *testing.T) {
 	s := newShelf()
 	_, err := p.Run(s.lease(t.Context()), 1)
 	var failed *pipeline.CompensationError
-	if outcome, _ := task.Classify(err); !errors.As(err, &failed) || outcome != task.Dead || len(s.places()) != 1 {
+	if outcome, _ := task.Classify(err); !errors.As(err, &failed) || outcome != task.Dead || len(s.places()) != 2 {
 		t.Errorf("%v (%v), kept %v", err, outcome, s.places())
 	}
 }

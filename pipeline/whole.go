@@ -68,7 +68,7 @@ func (w *whole) run(ctx context.Context, walk func(r run) error) error {
 		recordRestarted(ctx, r, plain)
 		err = r.journal.forgetOutputs(ctx, "")
 	default:
-		err = r.journal.tidy(ctx)
+		err = r.journal.tidy(ctx, info.Undo)
 	}
 	if err != nil {
 		return w.failed(err)
