@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	goruntime "runtime"
@@ -64,6 +65,17 @@ var programs = map[string]testModule{
 		}, nil)
 		return nil
 	},
+	"idle": func(r *Registry) error { // a queue and its consumer, a poll, and the control plane, with nothing to do
+		r.Worker(workers.Consume("consumer", Queue[string](r, "tasks"), workers.Func(func(context.Context, string) error { return nil }), workers.Concurrency(3)))
+		r.Worker(workers.Poll("poll", time.Hour, func(context.Context) (int, error) { return 0, nil }))
+		r.Worker(workers.Loop("last", func(_ context.Context, s *workers.Session) error {
+			s.Ready()
+			fmt.Fprintln(os.Stdout, "working")
+			<-s.Stopping()
+			return nil
+		}))
+		return nil
+	},
 	"satisfied": func(r *Registry) error { // stops by itself
 		r.Worker(workers.Poll("poll", time.Hour, func(context.Context) (int, error) { r.RequestStop("all is done"); return 0, nil }))
 		return nil
@@ -93,14 +105,22 @@ func working(work func(context.Context) error) testModule {
 
 // becomeProgram is called first in TestMain; it does not return in the process of a program.
 func becomeProgram() {
-	if name := os.Getenv(programEnv); name != "" {
-		Main(programs[name], WithoutControlListener(), WithSetting("log.level", "error"), WithRuntime(runtime.WithOutput(io.Discard)))
+	switch name := os.Getenv(programEnv); name {
+	case "":
+	case "bare": // no application at all, to compare with
+		signals := make(chan os.Signal, 1)
+		signal.Notify(signals, syscall.SIGTERM)
+		fmt.Fprintln(os.Stdout, "working")
+		<-signals
+		os.Exit(0)
+	default:
+		Main(programs[name], WithSetting("platform.control.listen", "127.0.0.1:0"), WithSetting("log.level", "error"), WithRuntime(runtime.WithOutput(io.Discard)))
 	}
 }
 
 // child is a program that runs in a process of its own.
 type child struct {
-	t     *testing.T
+	t     testing.TB
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
 
@@ -110,7 +130,7 @@ type child struct {
 	readers sync.WaitGroup
 }
 
-func startChild(t *testing.T, program string, args []string, env ...string) *child {
+func startChild(t testing.TB, program string, args []string, env ...string) *child {
 	t.Helper()
 	if goruntime.GOOS == "windows" {
 		t.Skip("there are no signals to send")
