@@ -51,6 +51,25 @@ type body[In, Out any] interface {
 	place(at site) body[In, Out]
 }
 
+// within runs a stage that stands inside of another one's body, on the same goroutine, with a guard of its own: a
+// panic is located at the stage, and the run counted out.
+func within[In, Out any](at *cursor, s Stage[In, Out], r run, in *In, out *Out) (err error) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		s.count().lost()
+		if v := recover(); v != nil {
+			*out = *new(Out)
+			err = located(at, 1, newPanicError(v))
+		}
+	}()
+	err = s.do(at, r, in, out)
+	returned = true
+	return err
+}
+
 // function is the body of every stage that is made of one function.
 type function[In, Out any] func(context.Context, In) (Out, error)
 

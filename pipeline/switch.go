@@ -136,7 +136,7 @@ func (b *choice[K, In, Out]) run(ctx context.Context, r run, in *In, out *Out) e
 			return &NoCaseError{fmt.Sprint(key)}
 		}
 	}
-	return b.stages[i].stage.do(&cursor{ctx, b.stages[i].name}, r, in, out)
+	return within(&cursor{ctx, b.stages[i].name}, b.stages[i].stage, r, in, out)
 }
 
 func (b *choice[K, In, Out]) place(at site) body[In, Out] {

@@ -57,8 +57,7 @@ func (b *validate[T]) run(ctx context.Context, r run, in, out *T) error {
 	if reason == nil || ctx.Err() != nil || !rejects(reason) {
 		return reason
 	}
-	at := &cursor{ctx, b.name}
-	err := b.rejected.do(at, r, &Rejected[T]{*in, reason}, new(Done))
+	err := within(&cursor{ctx, b.name}, b.rejected, r, &Rejected[T]{*in, reason}, new(Done))
 	if err != nil && !isDrop(err) {
 		return err
 	}

@@ -84,7 +84,7 @@ func TestRejectedPathThatFails(t *testing.T) {
 		"panics": {pipeline.Sink("answer", func(context.Context, pipeline.Rejected[int]) error {
 			calls++
 			panic("out of paper")
-		}), task.Retry, "p/check: panic: out of paper", 1},
+		}), task.Retry, "p/check/answer: panic: out of paper", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			calls = 0
