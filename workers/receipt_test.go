@@ -110,3 +110,64 @@ func TestSettings(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// wild is an engine that panics.
+type wild struct {
+	queue.Engine
+	receive, renew, complete atomic.Bool
+}
+
+func (e *wild) Receive(ctx context.Context, max int, lease time.Duration) ([]queue.Lease, error) {
+	if e.receive.Load() {
+		panic("planted in Receive")
+	}
+	return e.Engine.Receive(ctx, max, lease)
+}
+
+func (e *wild) Renew(ctx context.Context, ts []queue.Token, lease time.Duration) (queue.Renewed, error) {
+	if e.renew.Load() {
+		panic("planted in Renew")
+	}
+	return e.Engine.Renew(ctx, ts, lease)
+}
+
+func (e *wild) Complete(ctx context.Context, cs []queue.Completion) ([]queue.Token, error) {
+	if e.complete.Load() {
+		panic("planted in Complete")
+	}
+	return e.Engine.Complete(ctx, cs)
+}
+
+// A panic of an engine is an error of that call: the worker is degraded or goes on, and neither it nor the process ends.
+func TestEnginePanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := openQueue[int](t, "q", 10)
+		e := &wild{Engine: q.Unbind()}
+		q.Bind(e, queue.Binding{})
+		e.receive.Store(true)
+		w := consume(t, q, func(ctx context.Context, _ int) error { time.Sleep(90 * time.Second); return ctx.Err() }, workers.Lease(time.Minute))
+		publish(t, q, 1)
+		pass(20 * time.Second)
+		if h := w.Health(); h.State != health.StateDegraded || w.Status().State != workers.Idle {
+			t.Errorf("health %+v, %+v", h, w.Status())
+		}
+		e.receive.Store(false)
+		pass(5 * time.Second) // it is asked again, and handles the task from then on
+		e.renew.Store(true)
+		pass(20 * time.Second)
+		e.renew.Store(false)
+		if s := w.Status(); s.InFlight != 1 || s.LastError != "panic: planted in Renew" {
+			t.Errorf("%+v", s)
+		}
+		e.complete.Store(true)
+		pass(80 * time.Second)
+		e.complete.Store(false)
+		if s := w.Status(); s.LastError != "panic: planted in Complete" {
+			t.Errorf("%+v", s)
+		}
+		pass(5 * time.Minute) // the lease has ended, and the second attempt is answered
+		if s := stats(t, q); s.Completed != 1 || w.Health().State != health.StateOK {
+			t.Errorf("%+v, %+v", s, w.Health())
+		}
+	})
+}
