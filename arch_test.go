@@ -60,6 +60,7 @@ var keepers = map[string][]string{
 	"github.com/jackc/pgx":          {"queue/postgres", "queue/postgres/pgtest"},
 	"github.com/looplab/fsm":        {"fsm"},
 	"github.com/knadh/koanf":        {"config"},
+	"github.com/fsnotify/fsnotify":  {"config"},
 	"github.com/sourcegraph/conc":   {"workers", "pipeline"},
 	"github.com/failsafe-go":        {"pipeline"},
 	"github.com/robfig/cron":        {"workers"},

@@ -32,13 +32,19 @@ const (
 
 // Main runs the application as a program: it reads the flags -config FILE (repeatable), -check, -print-graph, -print-openapi, -version and those of
 // WithFlags, the environment (PLBA_SECTION__KEY), starts the application, stops it on SIGTERM or SIGINT (a second signal forces, a third exits at once),
-// prints the receipt, and exits with one of the exit codes above. It does not return.
+// prints the receipt, and exits with one of the exit codes above. SIGHUP reloads the configuration (App.Reload; not on Windows), also when the terminal is
+// closed that the program was started from: it stays up as a service does. It does not return.
 //
 // Started by systemd as a service of Type=notify (NOTIFY_SOCKET is set), it says when it is ready and when it stops, and feeds the watchdog (WATCHDOG_USEC).
 func Main(m Module, opts ...Option) {
-	signals := make(chan os.Signal, 3)
+	signals, reloads := make(chan os.Signal, 3), make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	p := program{args: os.Args, environ: os.Environ(), stdout: os.Stdout, stderr: os.Stderr, signals: signals, exit: os.Exit}
+	if len(reloadSignals) > 0 { // or it would be told of every signal
+		signal.Notify(reloads, reloadSignals...)
+	}
+	p := program{
+		args: os.Args, environ: os.Environ(), stdout: os.Stdout, stderr: os.Stderr, signals: signals, reloads: reloads, exit: os.Exit,
+	}
 	os.Exit(p.run(m, opts))
 }
 
@@ -47,6 +53,7 @@ type program struct {
 	args, environ  []string
 	stdout, stderr io.Writer
 	signals        <-chan os.Signal
+	reloads        <-chan os.Signal // holds one: what comes during a reload asks for another
 	exit           func(int)
 }
 
@@ -151,14 +158,17 @@ func (p *program) serve(app *App) int {
 	handled := make(chan int)
 	go func() { handled <- p.handleSignals(app, cancel, over) }()
 
-	var watchdog sync.WaitGroup
+	var beside sync.WaitGroup
 	systemd := newNotifier(p.environ, os.Getpid(), app.Logger())
-	watchdog.Go(func() { systemd.keepAlive(over) })
+	beside.Go(func() { systemd.keepAlive(over) })
+	reloading, endReloads := context.WithCancel(context.Background())
+	beside.Go(func() { p.handleReloads(reloading, app) })
 
 	err := app.App.Run(ctx, func(r Receipt) { fmt.Fprint(p.stderr, r) }, runtime.OnStarted(systemd.started), runtime.OnStopping(systemd.stopping))
 	close(over)
+	endReloads()
 	forcedBy := <-handled
-	watchdog.Wait()
+	beside.Wait()
 	cancel(nil)
 	if cerr := closeApp(app); err == nil {
 		err = cerr
@@ -200,6 +210,18 @@ func (p *program) handleSignals(app *App, stop context.CancelCauseFunc, over <-c
 			default:
 				p.exit(128 + n)
 			}
+		}
+	}
+}
+
+// handleReloads reloads the configuration at each signal for it, until ctx is done. The log tells what came of it.
+func (p *program) handleReloads(ctx context.Context, app *App) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.reloads:
+			_, _ = app.Reload(ctx)
 		}
 	}
 }

@@ -59,18 +59,17 @@ func (o *options) runtimeOptions() []runtime.Option {
 
 // controlChannel reads platform.control; nil when the control plane is off.
 func (o *options) controlChannel(c *config.Config) (runtime.Channel, error) {
-	var cc control.Config
-	if err := c.Decode("platform/control", &cc); err != nil {
+	cc, err := config.Ask(c, "platform/control", func(c *config.Config) (cc control.Config, err error) {
+		err = c.Decode("platform/control", &cc)
+		return cc, err
+	})
+	if err != nil || !cc.Enabled {
 		return nil, err
-	}
-	if !cc.Enabled {
-		return nil, nil
 	}
 	opts := []control.Option{control.WithTerminal(o.output)}
 	if o.noControl {
 		opts = append(opts, control.WithoutListener())
 	}
-	var err error
 	if o.control, err = control.New(cc, opts...); err != nil {
 		return nil, err
 	}

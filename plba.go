@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/plba/plba/config"
 	"github.com/plba/plba/pipeline"
 	"github.com/plba/plba/queue"
 	"github.com/plba/plba/runtime"
@@ -44,6 +45,10 @@ func Modules(ms ...Module) Module { return runtime.Modules(ms...) }
 // Section decodes the top-level section name of the configuration strictly into a T: unknown keys, wrong types and bare numbers for durations are
 // faults with file:line. SetDefaults() on *T runs before, Validate() error after. Return the error from Register.
 func Section[T any](r *Registry, name string) (T, error) { return runtime.Section[T](r, name) }
+
+// Live is Section for settings that may change while the application runs: Get of what it returns gives the present value, OnChange tells of changes.
+// They change when the configuration is reloaded: by App.Reload, by SIGHUP in a program of Main, or by itself with platform.reload.watch.
+func Live[T any](r *Registry, name string) (*config.Live[T], error) { return runtime.Live[T](r, name) }
 
 // Provide gives v to modules that register later; they find it with Use, by the type T. It is for modules that are written apart and put together by Modules:
 // within one module a variable does it, and what main makes is best handed to the constructors of the modules.

@@ -84,6 +84,7 @@ var programs = map[string]testModule{
 		r.Resource("database", func(context.Context) error { return errors.New("no route to host") }, nil)
 		return nil
 	},
+	"following": following,
 	"crashing": func(r *Registry) error {
 		r.Worker(workers.Loop("feed", func(_ context.Context, s *workers.Session) error { s.Ready(); return errors.New("no feed") }), Critical(), Restart(Never))
 		return nil

@@ -15,6 +15,8 @@ import (
 // else and are left out. A path that is not set decodes as an empty group: the defaults hold, and are validated.
 //
 // The error joins all faults. When there is one, *into must not be used. Into must be a pointer that is not nil.
+//
+// A [Config.Reload] does not know of it: what is to be checked again is decoded inside of [Ask].
 func (c *Config) Decode(path string, into any, except ...string) error {
 	v := reflect.ValueOf(into)
 	if v.Kind() != reflect.Pointer || v.IsNil() {
@@ -44,11 +46,17 @@ func (c *Config) Decode(path string, into any, except ...string) error {
 }
 
 // Section decodes the top-level section of that name into a T and claims it, so that [Config.Unclaimed] does not
-// report it. Beside an error it returns the zero T.
+// report it. Beside an error it returns the zero T. Later reloads check the section again, but the T that was
+// returned stays what it is; [Follow] is for sections that change.
 func Section[T any](c *Config, name string) (T, error) {
 	c.Claim(name)
+	return Ask(c, name, func(from *Config) (T, error) { return decoded[T](from, name) })
+}
+
+// decoded is what is set at path, as a T of its own.
+func decoded[T any](c *Config, path string) (T, error) {
 	var section T
-	if err := c.Decode(name, &section); err != nil {
+	if err := c.Decode(path, &section); err != nil {
 		var zero T
 		return zero, err
 	}

@@ -51,10 +51,25 @@
 //
 // The value of a field of type [Secret], or tagged secret:"true", never appears in an error.
 //
+// # Reload
+//
+// [Config.Reload] reads the sources again and asks the new configuration everything that the program asked of the first
+// one: by [Section], [Follow] and [Ask]. It is all or nothing: with one fault, wherever it is, nothing changes. What is
+// sound takes effect with [Reload.Apply], for the sections that are followed, all of them at the same instant:
+//
+//	live, err := config.Follow[Config](cfg, "shop")
+//	…
+//	live.Get()             // the present value
+//	live.OnChange(f)       // f(old, new), one function after the other
+//
+// What differs in sections that are not followed is named in [Reload.Restart], and holds when the program is started
+// anew. [Watch] tells when the files have changed, in whatever way they are replaced.
+//
 // # Limits
 //
 // A source of YAML may be 1 MiB long, hold 100,000 values after its aliases are expanded, and be nested 64 deep.
 // These keep a broken or hostile file from exhausting memory; each is reported as a fault.
 //
-// A [Config] does not change after Load and may be used by any number of goroutines.
+// A [Config] does not change after Load, nor by a reload, and may be used by any number of goroutines. Only what
+// [Follow] returns changes.
 package config

@@ -3,6 +3,7 @@ package config_test
 import (
 	"errors"
 	"fmt"
+	"testing/fstest"
 	"time"
 
 	"github.com/plba/plba/config"
@@ -85,6 +86,49 @@ logs: {}
 	// cfg.yaml:5: mail_order_bot.password: undefined variable ${MAIL_PASWORD} (set it in the environment, or write $${ for a plain ${)
 	// cfg.yaml:7: mail_order_bot.folders.review.keep: wants a duration such as "30s" or "5m", got the text "a week"
 	// cfg.yaml:8: unknown section "logs" (did you mean "log"?)
+}
+
+// What is followed changes with a reload; what is not waits for a restart of the program.
+func ExampleFollow() {
+	file := fstest.MapFS{"cfg.yaml": {Data: []byte("limits: {rate: 20}\nserver: {listen: ':80'}")}}
+	cfg, err := config.Load(config.FSFile(file, "cfg.yaml"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	type limits struct{ Rate int }
+	live, err := config.Follow[limits](cfg, "limits")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if _, err := config.Section[struct{ Listen string }](cfg, "server"); err != nil {
+		fmt.Println(err)
+		return
+	}
+	live.OnChange(func(old, new limits) { fmt.Println("rate:", old.Rate, "->", new.Rate) })
+
+	for _, text := range []string{
+		"limits: {rate: 50}\nserver: {listen: ':8080'}",
+		"limits: {rate: 100}\nserver: {listn: ':8080'}",
+	} {
+		file["cfg.yaml"].Data = []byte(text)
+		reload, err := cfg.Reload()
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		for _, n := range reload.Apply() {
+			n.Tell()
+		}
+		fmt.Println("needs a restart:", reload.Restart)
+	}
+	fmt.Println("rate now:", live.Get().Rate)
+	// Output:
+	// rate: 20 -> 50
+	// needs a restart: [server.listen (cfg.yaml:2)]
+	// cfg.yaml:2: unknown key "server.listn" (did you mean "listen"?)
+	// rate now: 50
 }
 
 func ExampleSecret() {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,9 +24,13 @@ type Config struct {
 	values     *koanf.Koanf
 	root       *place // where the values come from
 	incomplete bool   // a whole source is missing: what is required may have stood there
+	sources    []Source
+	live       following // sections that follow reloads
 
 	mu      sync.Mutex
 	claimed map[string]bool
+	asked   []question // by Ask
+	latest  *Config    // that a reload put in effect; nil before the first
 }
 
 // Load reads the sources in order; later ones win over earlier ones. The error joins all faults of all sources.
@@ -36,6 +41,7 @@ func Load(sources ...Source) (*Config, error) {
 	c := &Config{
 		values:  koanf.NewWithConf(koanf.Conf{Delim: separator}),
 		root:    &place{group: true},
+		sources: slices.Clone(sources),
 		claimed: map[string]bool{},
 	}
 	variables := variablesOf(sources)
@@ -188,6 +194,17 @@ func (c *Config) Where(path string) string {
 		}
 	}
 	return cmp.Or(at.anyWhere(), where)
+}
+
+// Files returns the names given to [File], each once, in the order of the sources.
+func (c *Config) Files() []string {
+	var files []string
+	for _, s := range c.sources {
+		if y, ok := s.(yamlSource); ok && y.file && !slices.Contains(files, y.name) {
+			files = append(files, y.name)
+		}
+	}
+	return files
 }
 
 // Keys returns the keys in the group at path, sorted; none if there is no group at path. Keys come as their source

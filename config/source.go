@@ -58,7 +58,7 @@ const maxSource = 1 << 20
 // File returns the YAML file of that name as a source. It is read when [Load] runs; a file that is missing, cannot
 // be read or is empty of meaning is told apart by its fault (an empty file is none: it sets nothing).
 func File(path string) Source {
-	return yamlSource{name: path, read: func() ([]byte, error) {
+	return yamlSource{name: path, file: true, read: func() ([]byte, error) {
 		f, err := os.Open(path)
 		if err != nil {
 			return nil, err
@@ -86,6 +86,7 @@ func YAML(name, text string) Source {
 // yamlSource is a YAML document, wherever it comes from.
 type yamlSource struct {
 	name string
+	file bool // name is one of the system's files
 	read func() ([]byte, error)
 }
 

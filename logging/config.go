@@ -38,12 +38,12 @@ func (c *Config) SetDefaults() { *c = Config{Level: "info", Format: FormatText} 
 
 // Validate reports every field whose value is not one of the allowed ones.
 func (c *Config) Validate() error {
-	_, errLevel := parseLevel(c.Level)
+	_, errLevel := ParseLevel(c.Level)
 	return errors.Join(errLevel, validateFormat(c.Format))
 }
 
-// parseLevel returns the level of that name; "" is info.
-func parseLevel(name string) (slog.Level, error) {
+// ParseLevel returns the level of that name, debug, info, warn or error; "" is info. The error names them.
+func ParseLevel(name string) (slog.Level, error) {
 	if name == "" {
 		return slog.LevelInfo, nil
 	}

@@ -22,7 +22,7 @@ func New(cfg Config, w io.Writer) (*Manager, error) {
 	if w == nil {
 		return nil, errors.New("logging: no writer to write the log to")
 	}
-	level, err := parseLevel(cfg.Level)
+	level, err := ParseLevel(cfg.Level)
 	if err != nil {
 		return nil, fmt.Errorf("logging: %w", err)
 	}

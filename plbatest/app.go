@@ -34,7 +34,9 @@ func Start(t testing.TB, m plba.Module, opts ...plba.Option) *App {
 	app, err := plba.New(m, append([]plba.Option{
 		plba.WithoutControlListener(),
 		plba.WithOutput(t.Output()),
-		plba.WithRuntime(runtime.WithDrivers(a.driver), runtime.WithObserver(a.observe), runtime.WithEagerBatches()),
+		plba.WithRuntime(
+			runtime.WithDrivers(a.driver), runtime.WithObserver(a.observe), runtime.WithEagerBatches(), runtime.WithoutWatch(),
+		),
 	}, opts...)...)
 	if err != nil {
 		t.Fatalf("plbatest: %v", err)

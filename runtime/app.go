@@ -25,9 +25,10 @@ import (
 // App is an assembled application. All methods are safe for concurrent use.
 type App struct {
 	name     string
-	cfg      *config.Config
-	platform platformConfig
+	cfg      *config.Config // that it was made with
+	platform atomic.Pointer[platformConfig]
 	log      *slog.Logger
+	logs     *logging.Manager // nil with a logger of the application's own
 	tracing  *tracing.Service
 	meter    metric.Meter
 	reg      *Registry
@@ -43,6 +44,10 @@ type App struct {
 	mu   sync.Mutex    // orders starts and stops; never held while one is under way
 	op   *operation    // the latest start or stop; guarded by mu
 	over chan struct{} // closed at the end of the present life; nil before the first; guarded by mu
+
+	reloadTurn chan struct{} // holds one token while a reload is under way
+	watcher    *watcher      // of the configuration's files; nil unless they are watched. It belongs to the start or stop under way
+	watch      bool          // platform.reload.watch, unless an option forbids it
 
 	channelTurn chan struct{} // holds one token while channels start or stop; a wait for it does not hold up virtual time, as one for a mutex would
 	up          []Channel     // those that run; belongs to whoever has the turn
@@ -66,6 +71,9 @@ type platformConfig struct {
 	} `koanf:"start"`
 	ExitOnCriticalFailure bool           `koanf:"exit_on_critical_failure"`
 	Tracing               tracing.Config `koanf:"tracing"`
+	Reload                struct {
+		Watch bool `koanf:"watch"`
+	} `koanf:"reload"`
 }
 
 // SetDefaults gives a stop and every single start 30 s, and a stop no delay.
@@ -102,7 +110,10 @@ func New(m Module, opts ...Option) (*App, error) {
 	if m == nil {
 		return nil, &FaultError{[]error{errors.New("the module is nil")}}
 	}
-	a := &App{name: m.Name(), drivers: o.drivers, eager: o.eager, channelTurn: make(chan struct{}, 1), stopAsk: make(chan string, 1)}
+	a := &App{
+		name: m.Name(), drivers: o.drivers, eager: o.eager,
+		channelTurn: make(chan struct{}, 1), reloadTurn: make(chan struct{}, 1), stopAsk: make(chan string, 1),
+	}
 	for _, observer := range o.observers {
 		a.Observe(observer)
 	}
@@ -129,11 +140,24 @@ func (a *App) configure(o *options) {
 	f.add(err)
 	a.cfg.Claim("platform")
 	a.cfg.Claim("log")
-	if err := a.cfg.Decode("platform", &a.platform, "control", "queues", "workers"); err != nil {
+	platform, err := config.Ask(a.cfg, "platform", readPlatform)
+	if err != nil {
 		f.add(err)
-		a.platform = platformConfig{}
-		a.platform.Tracing.SetDefaults()
+		platform = platformConfig{}
+		platform.Tracing.SetDefaults()
 	}
+	a.platform.Store(&platform)
+	a.watch = platform.Reload.Watch && !o.neverWatch
+}
+
+func readPlatform(c *config.Config) (p platformConfig, err error) {
+	err = c.Decode("platform", &p, "control", "queues", "workers")
+	return p, err
+}
+
+func readLog(c *config.Config) (lc logging.Config, err error) {
+	err = c.Decode("log", &lc)
+	return lc, err
 }
 
 // observability makes the logger, the trace service and the meter. Where the configuration is at fault they keep silent.
@@ -146,7 +170,7 @@ func (a *App) observability(o *options) {
 	}
 	a.tracing = tracing.Wrap(o.tracer)
 	if o.tracer == nil {
-		if own, err := tracing.New(a.platform.Tracing, a.name, o.output); err != nil {
+		if own, err := tracing.New(a.platform.Load().Tracing, a.name, o.output); err != nil {
 			f.add(err)
 		} else {
 			a.tracing = own
@@ -160,15 +184,14 @@ func (a *App) observability(o *options) {
 }
 
 func (a *App) newLogger(w io.Writer) (*slog.Logger, error) {
-	var lc logging.Config
-	if err := a.cfg.Decode("log", &lc); err != nil {
-		return slog.New(slog.DiscardHandler), err
-	}
-	m, err := logging.New(lc, w)
+	lc, err := config.Ask(a.cfg, "log", readLog)
 	if err != nil {
 		return slog.New(slog.DiscardHandler), err
 	}
-	return m.Logger(), nil
+	if a.logs, err = logging.New(lc, w); err != nil {
+		return slog.New(slog.DiscardHandler), err
+	}
+	return a.logs.Logger(), nil
 }
 
 // bind checks what was registered against the configuration and the linked engines.
@@ -197,14 +220,19 @@ func (a *App) bind(o *options) {
 	if a.reg.incomplete {
 		return // what the configuration names may be missing because a Register gave up
 	}
-	f.add(a.cfg.Unknown("platform/queues", a.QueueNames()...))
-	f.add(a.cfg.Unknown("platform/workers", a.WorkerNames()...))
-	f.add(a.cfg.Unclaimed())
+	_, err := config.Ask(a.cfg, "", func(c *config.Config) (struct{}, error) {
+		return struct{}{}, config.Join(
+			c.Unknown("platform/queues", a.QueueNames()...),
+			c.Unknown("platform/workers", a.WorkerNames()...),
+			c.Unclaimed(),
+		)
+	})
+	f.add(err)
 }
 
 // fault is a fault of the configuration at path.
-func (a *App) fault(path, problem, hint string) error {
-	return &config.Fault{Where: a.cfg.Where(path), Key: strings.ReplaceAll(path, "/", "."), Problem: problem, Hint: hint}
+func fault(c *config.Config, path, problem, hint string) error {
+	return &config.Fault{Where: c.Where(path), Key: strings.ReplaceAll(path, "/", "."), Problem: problem, Hint: hint}
 }
 
 // Name is the module's name.
@@ -216,7 +244,7 @@ func (a *App) Logger() *slog.Logger { return a.log }
 // Tracing is the application's trace service.
 func (a *App) Tracing() *tracing.Service { return a.tracing }
 
-// Config is the loaded configuration.
+// Config is the configuration that the application was made with. Reload does not change it.
 func (a *App) Config() *config.Config { return a.cfg }
 
 // Extensions gives what Registry.Extend stored under key, in order.
@@ -239,9 +267,16 @@ func (a *App) fail(err *CriticalError) {
 // StopRequested delivers the reason of a RequestStop, once.
 func (a *App) StopRequested() <-chan string { return a.stopAsk }
 
-// Close ends what outlives a stop: the trace service. Call it once, after the last Stop.
+// Close ends what outlives a stop: the trace service and, if it is still telling others, a reload. Call it once, after the last Stop.
 func (a *App) Close(ctx context.Context) error {
 	var err error
-	a.stopOnce.Do(func() { err = a.tracing.Shutdown(ctx) })
+	a.stopOnce.Do(func() {
+		select {
+		case a.reloadTurn <- struct{}{}: // and so no other begins
+		case <-ctx.Done():
+			err = fmt.Errorf("a reload of the configuration has not ended: %w", context.Cause(ctx))
+		}
+		err = errors.Join(err, a.tracing.Shutdown(ctx))
+	})
 	return err
 }

@@ -41,6 +41,16 @@
 // pause) wins over all three and lasts until the process ends. The supervisor reads restart (on-failure, always, never), max_restarts and restart_window; the
 // other keys are the worker's (concurrency). A key that neither knows is a fault with file:line.
 //
+// # Reload
+//
+// App.Reload reads the configuration again and checks all of it as New did. One fault anywhere, and everything stays as it was (ReloadError). Else the sections
+// that modules follow (Live) change, all at once, together with log.level, platform.shutdown, platform.start and platform.exit_on_critical_failure; whoever
+// called OnChange is told, one at a time. Everything else is named as needing a restart of the program, in the result and in the log, until it is set back. What only
+// a worker itself can refuse (a concurrency for a poll, say) is found at that restart.
+//
+// With platform.reload.watch (default false) a running application reloads when one of its files changes, and once when it starts, for what changed before. Off by
+// default: whoever edits a file on a server expects nothing to happen until they say so.
+//
 // # Supervision
 //
 // Each worker has a supervisor that waits for the end of its life. After a failure (or, with Restart(Always), any end) it starts the worker

@@ -60,7 +60,7 @@ func (a *App) StopWorker(ctx context.Context, name string, opts ...WorkerStopOpt
 		return WorkerReceipt{}, err
 	}
 	o := workerStopOptions(opts)
-	cmd := newCommand(ctx, newBudget(ctx, a.platform.Shutdown.Timeout, o.force))
+	cmd := newCommand(ctx, newBudget(ctx, a.platform.Load().Shutdown.Timeout, o.force))
 	defer cmd.cancel(nil)
 	defer cmd.budget.release()
 	for other := s.take(cmd); other != nil; other = s.take(cmd) {
@@ -91,7 +91,7 @@ func (a *App) RestartWorker(ctx context.Context, name string, opts ...WorkerStop
 		return WorkerReceipt{}, err
 	}
 	o := workerStopOptions(opts)
-	cmd := newCommand(context.WithoutCancel(ctx), newBudget(ctx, a.platform.Shutdown.Timeout, o.force))
+	cmd := newCommand(context.WithoutCancel(ctx), newBudget(ctx, a.platform.Load().Shutdown.Timeout, o.force))
 	defer cmd.cancel(nil)
 	defer cmd.budget.release()
 	if s.take(cmd) != nil {

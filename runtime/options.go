@@ -25,6 +25,8 @@ type options struct {
 	observers []Observer
 	output    io.Writer
 	eager     bool
+
+	neverWatch bool
 }
 
 type option func(*options)
@@ -57,6 +59,9 @@ func WithMeterProvider(mp metric.MeterProvider) Option {
 
 // WithOutput is where logs and stdout traces go (default os.Stderr).
 func WithOutput(w io.Writer) Option { return option(func(o *options) { o.output = w }) }
+
+// WithoutWatch never watches the files of the configuration, whatever platform.reload.watch says.
+func WithoutWatch() Option { return option(func(o *options) { o.neverWatch = true }) }
 
 // WithObserver is told every transition of every worker, in order per worker. It must not block. App.Observe tells of more.
 func WithObserver(f func(worker string, t workers.Transition)) Option {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/plba/plba/config"
 	"github.com/plba/plba/queue"
 )
 
@@ -18,63 +19,75 @@ type boundQueue struct {
 	settings queue.Settings
 }
 
+// engine is what the configuration chooses for a queue.
+type engine struct {
+	driver   queue.Driver
+	settings queue.Settings
+}
+
 // bindQueue reads platform.queues.<name>: backend, and the settings that the backend's driver has.
 func (a *App) bindQueue(b *boundQueue) error {
 	path := "platform/queues/" + b.handle.Name()
-	backend, err := a.backend(path)
+	chosen, err := config.Ask(a.cfg, path, func(c *config.Config) (engine, error) { return a.engine(c, path, b.handle) })
+	b.driver, b.settings = chosen.driver, chosen.settings
+	return err
+}
+
+func (a *App) engine(c *config.Config, path string, of queue.Handle) (chosen engine, err error) {
+	backend, err := a.backend(c, path)
 	if err != nil {
-		return err
+		return chosen, err
 	}
 	var linked []string
 	for _, d := range a.drivers {
 		linked = append(linked, d.Name())
 		if d.Name() == backend {
-			b.driver = d
+			chosen.driver = d
 		}
 	}
-	if b.driver == nil {
-		return a.notLinked(path, backend, slices.Compact(linked))
+	if chosen.driver == nil {
+		return chosen, notLinked(c, path, backend, slices.Compact(linked))
 	}
-	b.settings = b.driver.Settings()
-	if err := a.cfg.Decode(path, b.settings, "backend"); err != nil {
-		return err
+	chosen.settings = chosen.driver.Settings()
+	if err := c.Decode(path, chosen.settings, "backend"); err != nil {
+		return chosen, err
 	}
-	if missing := b.driver.Capabilities().Missing(b.handle.Requires()); missing != 0 {
+	if missing := chosen.driver.Capabilities().Missing(of.Requires()); missing != 0 {
 		by := ""
-		if users := b.handle.RequiredBy(missing); len(users) > 0 {
+		if users := of.RequiredBy(missing); len(users) > 0 {
 			by = " (for " + strings.Join(users, ", ") + ")"
 		}
-		return a.fault(path+"/backend", fmt.Sprintf("queue %q needs an engine that is %s%s, which %s is not", b.handle.Name(), missing, by, backend),
+		return chosen, fault(c, path+"/backend", fmt.Sprintf("queue %q needs an engine that is %s%s, which %s is not", of.Name(), missing, by, backend),
 			"choose another backend for it")
 	}
-	return nil
+	return chosen, nil
 }
 
 // notLinked is the fault of a backend that no driver was given for.
-func (a *App) notLinked(path, backend string, linked []string) error {
+func notLinked(c *config.Config, path, backend string, linked []string) error {
 	if len(linked) == 0 {
-		return a.fault(path, "no queue engine is linked at all", "pass memory.Driver() of github.com/plba/plba/queue/memory to runtime.WithDrivers")
+		return fault(c, path, "no queue engine is linked at all", "pass memory.Driver() of github.com/plba/plba/queue/memory to runtime.WithDrivers")
 	}
 	how := "import its package in main and pass its Driver() to plba.WithDrivers"
 	if slices.Contains(engines, backend) {
 		how = fmt.Sprintf(`import "github.com/plba/plba/queue/%[1]s" in main and pass %[1]s.Driver() to plba.WithDrivers`, backend)
 	}
-	return a.fault(path+"/backend", fmt.Sprintf("no engine %q is linked", backend), fmt.Sprintf("%s; linked: %s", how, strings.Join(linked, ", ")))
+	return fault(c, path+"/backend", fmt.Sprintf("no engine %q is linked", backend), fmt.Sprintf("%s; linked: %s", how, strings.Join(linked, ", ")))
 }
 
 // engines are those of this module, each in the package below queue that has its name.
 var engines = []string{"memory", "sqlite", "postgres"}
 
 // backend is what the configuration names for the queue at path, else the first driver.
-func (a *App) backend(path string) (string, error) {
+func (a *App) backend(c *config.Config, path string) (string, error) {
 	common := struct {
 		Backend string `koanf:"backend"`
 	}{}
 	if len(a.drivers) > 0 {
 		common.Backend = a.drivers[0].Name()
 	}
-	others := slices.DeleteFunc(a.cfg.Keys(path), func(key string) bool { return key == "backend" })
-	err := a.cfg.Decode(path, &common, others...)
+	others := slices.DeleteFunc(c.Keys(path), func(key string) bool { return key == "backend" })
+	err := c.Decode(path, &common, others...)
 	return common.Backend, err
 }
 

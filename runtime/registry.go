@@ -109,24 +109,45 @@ func (r *Registry) Worker(w workers.Worker, opts ...WorkerOption) {
 func (r *Registry) equip(s *supervised) {
 	w := s.w
 	path := "platform/workers/" + w.Name()
-	own := r.app.cfg.Keys(path)
-	own = slices.DeleteFunc(own, func(key string) bool { return slices.Contains(restartKeys, key) })
-	r.faults.add(s.configure(r.app.cfg, path, own))
-	e, ok := w.(workers.Equipped)
-	if !ok {
+	r.faults.add(s.checkRestart())
+	inCode := s.restart
+	settings, err := config.Ask(r.app.cfg, path, func(c *config.Config) (workerSettings, error) { return readWorker(c, path, w, inCode) })
+	r.faults.add(err)
+	s.restart = settings.restart
+	if e, ok := w.(workers.Equipped); ok {
+		r.faults.add(e.Equip(workers.Env{
+			Settings: settings.own,
+			Logger:   r.app.log, Tracing: r.app.tracing, Observe: r.app.observeWorker, Failed: r.app.observeFailure, Eager: r.app.eager,
+		}))
+	}
+}
+
+// workerSettings are those of platform.workers.<name>.
+type workerSettings struct {
+	restart restart
+	own     workers.Settings
+}
+
+// readWorker reads the settings of a worker. What is at fault stays as the code says.
+func readWorker(c *config.Config, path string, w workers.Worker, inCode restart) (workerSettings, error) {
+	settings := workerSettings{restart: inCode}
+	own := slices.DeleteFunc(c.Keys(path), func(key string) bool { return slices.Contains(restartKeys, key) })
+	errRestart := c.Decode(path, &settings.restart, own...)
+	if errRestart != nil {
+		settings.restart = inCode
+	}
+	if _, ok := w.(workers.Equipped); !ok {
+		faults := []error{errRestart}
 		for _, key := range own {
-			r.faults.add(r.app.fault(path+"/"+key, fmt.Sprintf("worker %q takes no such setting", w.Name()), "it takes "+strings.Join(restartKeys, ", ")))
+			faults = append(faults, fault(c, path+"/"+key, fmt.Sprintf("worker %q takes no such setting", w.Name()), "it takes "+strings.Join(restartKeys, ", ")))
 		}
-		return
+		return settings, config.Join(faults...)
 	}
-	env := workers.Env{
-		Logger: r.app.log, Tracing: r.app.tracing, Observe: r.app.observeWorker, Failed: r.app.observeFailure, Eager: r.app.eager,
+	errOwn := c.Decode(path, &settings.own, restartKeys...)
+	if errOwn != nil {
+		settings.own = workers.Settings{}
 	}
-	if err := r.app.cfg.Decode(path, &env.Settings, restartKeys...); err != nil {
-		r.faults.add(err)
-		env.Settings = workers.Settings{} // what is wrong is told already
-	}
-	r.faults.add(e.Equip(env))
+	return settings, config.Join(errRestart, errOwn)
 }
 
 // lastWorker helps to find a nil among many registrations.
@@ -201,6 +222,12 @@ func (r *Registry) Meter() metric.Meter { return r.app.meter }
 // The error locates every fault by file:line; return it from Register.
 func Section[T any](r *Registry, name string) (T, error) {
 	return config.Section[T](r.app.cfg, name)
+}
+
+// Live is Section for settings that may change while the application runs: Get of what it returns gives the present value, and OnChange tells of changes.
+// App.Reload says when they change.
+func Live[T any](r *Registry, name string) (*config.Live[T], error) {
+	return config.Follow[T](r.app.cfg, name)
 }
 
 // QueueOf gives the queue name with payloads of T, opened by the engine that platform.queues.<name>.backend says (default memory). The same

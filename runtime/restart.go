@@ -94,20 +94,16 @@ func (r *restart) Validate() error {
 	return errors.Join(errs...)
 }
 
-// configure checks what the code says and lets the configuration override it; own are the worker's own keys.
-func (s *supervised) configure(cfg *config.Config, path string, own []string) error {
-	if err := s.restart.Validate(); err != nil {
-		s.restart = defaultRestart()
-		var faults []error
-		for _, part := range config.Parts(err) {
-			faults = append(faults, fmt.Errorf("worker %q: in the code: %w", s.w.Name(), part))
-		}
-		return errors.Join(faults...)
+// checkRestart checks what the code says.
+func (s *supervised) checkRestart() error {
+	err := s.restart.Validate()
+	if err == nil {
+		return nil
 	}
-	configured := s.restart
-	if err := cfg.Decode(path, &configured, own...); err != nil {
-		return err
+	s.restart = defaultRestart()
+	var faults []error
+	for _, part := range config.Parts(err) {
+		faults = append(faults, fmt.Errorf("worker %q: in the code: %w", s.w.Name(), part))
 	}
-	s.restart = configured
-	return nil
+	return errors.Join(faults...)
 }

@@ -120,6 +120,7 @@ func (a *App) bringUp(ctx context.Context) (up parts, err error) {
 		}
 		up.workers = append(up.workers, s)
 	}
+	a.beginWatch()
 	return up, nil
 }
 
@@ -128,7 +129,7 @@ func (a *App) within(ctx context.Context, kind, name string, step func(context.C
 	if ctx.Err() != nil { // do not begin what is to be undone at once
 		return &StartError{kind, name, context.Cause(ctx)}
 	}
-	limit := a.platform.Start.Timeout
+	limit := a.platform.Load().Start.Timeout
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("start timeout of %s", limit))
 	defer cancel()
 	if err := step(ctx); err != nil {
@@ -186,7 +187,7 @@ func (a *App) stopChannel(ctx context.Context, c Channel) error {
 func (a *App) rollBack(ctx context.Context, op *operation, up parts, cause error) {
 	a.mu.Lock()
 	if a.machine.State() == Starting {
-		op.budget = newBudget(context.Background(), a.platform.Shutdown.Timeout, false)
+		op.budget = newBudget(context.Background(), a.platform.Load().Shutdown.Timeout, false)
 		a.fire(EventFail, cause)
 		if errors.Is(ctx.Err(), context.Canceled) {
 			op.options.reason = "the start was interrupted: " + context.Cause(ctx).Error()

@@ -44,7 +44,7 @@ func (a *App) Stop(ctx context.Context, opts ...StopOption) (Receipt, error) {
 	op := &operation{done: make(chan struct{})}
 	a.op = op
 	a.beginStop(ctx, op, o, reasonError(o.reason))
-	op.delay = a.platform.Shutdown.Delay // only what was ready has anybody who must learn that it is not any more
+	op.delay = a.platform.Load().Shutdown.Delay // only what was ready has anybody who must learn that it is not any more
 	a.mu.Unlock()
 	a.takeDown(op, a.allParts(), false)
 	close(op.done)
@@ -54,7 +54,7 @@ func (a *App) Stop(ctx context.Context, opts ...StopOption) (Receipt, error) {
 // beginStop is called with mu held.
 func (a *App) beginStop(ctx context.Context, op *operation, o stopOptions, cause error) {
 	op.options = o
-	op.budget = newBudget(ctx, a.platform.Shutdown.Timeout, o.force)
+	op.budget = newBudget(ctx, a.platform.Load().Shutdown.Timeout, o.force)
 	a.fire(EventStop, cause)
 }
 
@@ -90,7 +90,7 @@ func (a *App) stopAgain(ctx context.Context, o stopOptions) (Receipt, error) {
 // dropChannels stops the channels that the stop of that receipt kept, if they are not to be kept any longer.
 func (a *App) dropChannels(ctx context.Context, rec Receipt, o stopOptions) (Receipt, error) {
 	if !o.keepChannels {
-		b := newBudget(ctx, a.platform.Shutdown.Timeout, o.force)
+		b := newBudget(ctx, a.platform.Load().Shutdown.Timeout, o.force)
 		defer b.release()
 		if faults := a.stopChannels(b.closing, Stopped); len(faults) > 0 {
 			rec.Faults = slices.Concat(rec.Faults, faults)
@@ -106,6 +106,7 @@ func (a *App) takeDown(op *operation, up parts, inTurn bool) {
 	began := time.Now()
 	b := op.budget
 	defer b.release()
+	a.endWatch()
 	a.log.Info("stopping", "application", a.name, "reason", op.options.reason)
 	if op.delay > 0 {
 		a.log.Info("not ready any more; everything else goes on for a while", "application", a.name, "delay", op.delay)

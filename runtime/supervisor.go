@@ -69,7 +69,7 @@ func (s *supervised) supervise(ctx context.Context, failed error) {
 }
 
 func (s *supervised) start(ctx context.Context) error {
-	limit := s.app.platform.Start.Timeout
+	limit := s.app.platform.Load().Start.Timeout
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("start timeout of %s", limit))
 	defer cancel()
 	return do(ctx, s.app.log, fmt.Sprintf("Start of worker %q", s.w.Name()), s.w.Start)
@@ -135,7 +135,7 @@ func (s *supervised) wanted(failed error) bool {
 func (s *supervised) giveUp(why string, failed error) {
 	s.note(time.Time{}, failed, true)
 	s.app.log.Error("worker given up", "worker", s.w.Name(), "why", why, "critical", s.critical, "error", failed)
-	if s.critical && s.app.platform.ExitOnCriticalFailure {
+	if s.critical && s.app.platform.Load().ExitOnCriticalFailure {
 		s.app.fail(&CriticalError{Worker: s.w.Name(), Why: why, Err: failed})
 	}
 }
