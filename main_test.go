@@ -20,7 +20,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	becomeProgram()
+	if becomeProgram() {
+		return
+	}
 	goleak.VerifyTestMain(m)
 }
 

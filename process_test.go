@@ -104,8 +104,8 @@ func working(work func(context.Context) error) testModule {
 	}
 }
 
-// becomeProgram is called first in TestMain; it does not return in the process of a program.
-func becomeProgram() {
+// becomeProgram is called first in TestMain; true: this process was a program, and has run.
+func becomeProgram() bool {
 	switch name := os.Getenv(programEnv); name {
 	case "":
 	case "bare": // no application at all, to compare with
@@ -113,10 +113,11 @@ func becomeProgram() {
 		signal.Notify(signals, syscall.SIGTERM)
 		fmt.Fprintln(os.Stdout, "working")
 		<-signals
-		os.Exit(0)
+		return true
 	default:
 		Main(programs[name], WithSetting("platform.control.listen", "127.0.0.1:0"), WithSetting("log.level", "error"), WithRuntime(runtime.WithOutput(io.Discard)))
 	}
+	return false
 }
 
 // child is a program that runs in a process of its own.
