@@ -18,10 +18,10 @@
 //
 // # Order
 //
-// All tasks are found by their ID; listing them looks at all of them. Those that can be claimed stand in line: per priority, tasks stand in a list in the order in which they became due, which is the order in which they arrive there:
-// adding and taking cost the same with ten tasks and with a million. Only what comes back out of turn (returned tasks, expired
-// leases) goes through a heap beside it. Tasks that are due but wait for their group stand in such a line of the group's own, so however many they are, they
-// are in nobody's way.
+// All tasks are found by their ID; listing them looks at all of them. Those that can be claimed stand in line: per priority, a list in the order in
+// which they became due, which is the order in which they arrive there, so adding and taking cost the same with ten tasks and with a million. Only what
+// comes back out of turn (returned tasks, expired leases) goes through a heap beside it. Tasks that are due but wait for their group stand in such a line
+// of the group's own, so however many they are, they are in nobody's way.
 //
 // # Time
 //

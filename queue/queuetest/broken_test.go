@@ -44,7 +44,7 @@ func handing(e queue.Engine, edit func(*queue.Lease)) *bent {
 	}}
 }
 
-// broken is an engine with one fault, and the test that must see it.
+// broken is an engine with one fault, and the test that must see it; "": any of the family.
 type broken struct {
 	name         string
 	family, test string
@@ -54,7 +54,7 @@ type broken struct {
 
 func brokenEngines() []broken {
 	return slices.Concat(brokenPublishing(), brokenReceiving(), brokenLeases(), brokenAnswers(), brokenRecords(),
-		brokenLists(), brokenCancels(), brokenRevivals(), brokenHolds(), brokenUndoing(), brokenGroups(), brokenStores(), brokenClusters())
+		brokenLists(), brokenCancels(), brokenRevivals(), brokenHolds(), brokenUndoing(), brokenGroups(), brokenStores(), brokenClusters(), brokenMore())
 }
 
 func brokenPublishing() []broken {

@@ -17,9 +17,15 @@
 // demands that something happens fast, only that it does not happen too early, and that it happens at all within 10
 // seconds. [Virtual] runs the same tests in testing/synctest bubbles, for engines that live inside the process.
 //
+// # Concurrency
+//
+// Besides the tests of single promises there are histories: publishers, consumers and operators work at once, and afterwards each task's calls, with what
+// they returned, are put before a judge, who looks for an order in which they can have taken effect, one at a time, each between its beginning and its
+// end.
+//
 // # What keeps the suite honest
 //
 // Every test states how many tasks it moves at least, and fails when the engine saw fewer. At the end the suite fails when a
 // test did not run at all. The suite runs behind a small part of testing.T, so its own tests can watch it fail: they give
-// it engines that are broken, each in one way, and demand that it finds every one of them.
+// it engines that are broken, each in one way, and demand that it finds every one of them, and that nine tests of ten are seen to fail that way.
 package queuetest

@@ -2,11 +2,14 @@ package queuetest
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
 	"github.com/plba/plba/queue"
 )
+
+var errNothing = errors.New("Receive returned neither a task nor an error")
 
 // meter counts what goes through an engine.
 type meter struct {
@@ -27,6 +30,9 @@ func (m *meter) Publish(ctx context.Context, rs []queue.Record, wait bool) ([]qu
 
 func (m *meter) Receive(ctx context.Context, max int, lease time.Duration) ([]queue.Lease, error) {
 	leases, err := m.Engine.Receive(ctx, max, lease)
+	if len(leases) == 0 && err == nil {
+		err = errNothing // or those who come again at once would go round for ever
+	}
 	m.claimed.Add(int64(len(leases)))
 	return leases, err
 }

@@ -39,7 +39,11 @@ func TestSuiteAcceptsASoundEngine(t *testing.T) {
 	}
 }
 
+// It also demands that nearly all tests are shown to be able to fail. Those that are not are about what no engine here does wrong, or about what
+// the typed queue refuses before an engine sees it.
 func TestSuiteFindsBrokenEngines(t *testing.T) {
+	failed := map[string]bool{}
+	defer func() { provenTests(t, failed) }()
 	for _, b := range brokenEngines() {
 		t.Run(b.name, func(t *testing.T) {
 			log := observe(t, b)
@@ -47,8 +51,27 @@ func TestSuiteFindsBrokenEngines(t *testing.T) {
 				t.Errorf("the suite does not see in %s/%s that the engine %s; it found: %s",
 					b.family, b.test, b.name, strings.Join(log.failures, "\n"))
 			}
+			for _, f := range log.failures {
+				name, _, _ := strings.Cut(f, ": ")
+				failed[name] = true
+			}
 		})
 	}
+}
+
+func provenTests(t *testing.T, failed map[string]bool) {
+	all, missing := 0, []string(nil)
+	for _, f := range families() {
+		for _, c := range f.tests {
+			if all++; !failed[f.name+"/"+c.name] {
+				missing = append(missing, f.name+"/"+c.name)
+			}
+		}
+	}
+	if len(missing) > all/10 {
+		t.Errorf("%d of %d tests were never seen to fail", len(missing), all)
+	}
+	t.Logf("%d of %d tests were never seen to fail:\n%s", len(missing), all, strings.Join(missing, "\n"))
 }
 
 // Every family must be shown to find something.
