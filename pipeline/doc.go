@@ -51,7 +51,7 @@
 //
 // Policies are methods of every stage. They nest like this, whatever order they were called in:
 //
-//	span > middleware > fallback > retry > (breaker > rate > limit > timeout > panic guard > function)
+//	checkpoint > span > middleware > fallback > retry > (breaker > rate > limit > timeout > panic guard > function)
 //
 // The bracket is gone through again on every attempt: each one has the whole timeout, counts for the breaker, waits for
 // its turn and its place, and holds them no longer than it runs.
@@ -90,6 +90,54 @@
 // Whoever owns that goroutine must report it. Each owns the goroutines of its elements, Both and All those of their
 // branches: there it is an error, ErrGoexit. The pipeline stays sound either way.
 //
+// # Checkpoints
+//
+// A Checkpoint keeps the output of its stage with the task: the next attempt goes on behind the last one, with the output
+// as it was, whatever ended the one before. There is no replay, and no rule that a stage be deterministic. The output is
+// encoded as JSON (Build refuses types that would not come back) and kept under the path of the place where the stage
+// stands, so an Each around it must name its elements with KeyedBy, and no name may come twice (ErrRepeatedKey).
+//
+// A record belongs to its stage, behind the stages with records before it. When one of these has been renamed or moved, or has
+// other types now, the run begins at the front again; the span of the task gets an event "restarted". An event "resumed" says
+// behind which stage a run went on. What cannot be written fails the run, and the queue tries again.
+//
+// A pipeline that keeps something runs as the handler of a task, alone, or as a stage: not from inside of a stage's function, where
+// its paths would not be its own, and once for each task.
+//
+// # Compensation
+//
+// A Compensate says how to undo what its stage did. It is a checkpoint too, of input and output. When the task is given up (it
+// cannot succeed, has no attempt left, or was cancelled) the queue hands it out once more, and the pipeline undoes what is on
+// record, last in first out, whichever process did it:
+//
+//	attempt fails, is snoozed, or is stopped by force    nothing is undone: the next one goes on
+//	lease lost, process killed                           nothing is undone: the next one goes on
+//	task given up                                        compensations, under a lease of their own
+//	a compensation fails                                 its lease is tried again, and goes on there
+//	it fails permanently, or for the last time           a dead letter that names what is not undone
+//	the pipeline has changed, with effects on record     the same (*ChangedError); nothing is undone in part because of it
+//
+// What was done and could not be written down is not undone: a stage has done nothing before its record stands. So an
+// effect and its compensation both need the idempotency key (task.Key).
+//
+// Outside of a queue a run that fails undoes what it did before it returns, unless it was snoozed or dropped; with a context
+// that lives. A CompensationError says what is left.
+//
+// What is inside of a nested pipeline is undone with the rest, wherever it stands. Two things make a scope of it: a Compensate on Sub,
+// which takes the place of those inside when the pipeline has succeeded as a whole; and a Fallback, which is asked only
+// when what it stands in for has been undone.
+//
+// # Batches
+//
+// Batch gathers the values of several tasks, each of which waits in its slot. It does not wait in vain: when no slot of the worker
+// can bring another item, it goes on with those that are there.
+//
+// # Stream mode
+//
+// Streamed gives each top-level stage goroutines of its own, with bounded belts between them, for stages that need very different
+// numbers. A task's slot waits until its task comes out, so the worker's concurrency bounds how many are under way, and the order
+// that a queue keeps within a group stays. A stage that ends its goroutine is an error of its task there, ErrGoexit.
+//
 // # Idempotency
 //
 // task.Key inside a stage is the task's ID and the stage's path. It is the same on every attempt and differs between
@@ -104,6 +152,7 @@
 //	pipeline.name         the pipeline that the stage stands in
 //	pipeline.stage        the stage's name
 //	pipeline.stage.kind   map, pure, tap, filter, sink, batch, validate, switch, each, both, all, pipeline
+//	                      undo for a compensation, whose span is called as the stage with "#undo" behind it
 //	pipeline.element      key or index, on the outermost span of a fan-out's element
 //	pipeline.dropped      the reason of a drop; the span's status stays unset
 //

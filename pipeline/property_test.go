@@ -77,10 +77,12 @@ func TestPipelinesDoWhatTheInterpreterSays(t *testing.T) {
 		whole := drawSequence(t, 3, "p")
 		whole.attempts = 0 // a pipeline alone has no policies
 		for range 3 {
-			checkRun(t, whole, rapid.IntRange(0, 12).Draw(t, "value"), seen)
+			v := rapid.IntRange(0, 12).Draw(t, "value")
+			checkRun(t, whole, v, false, seen)
+			checkRun(t, whole, v, true, seen)
 		}
 	})
-	for _, end := range append(ends, "filtered", "collected", "done", "strict", "loose", "ended") {
+	for _, end := range append(ends, "filtered", "collected", "done", "strict", "loose", "ended", "ended in a stream") {
 		if seen[end] < 20 {
 			t.Errorf("%q was met only %d times: the test has lost its point", end, seen[end])
 		}
@@ -88,12 +90,21 @@ func TestPipelinesDoWhatTheInterpreterSays(t *testing.T) {
 	t.Logf("%v", seen)
 }
 
-func checkRun(t *rapid.T, whole *sequence, v int, seen map[string]int) {
+// checkRun checks one run, in run mode or in stream mode.
+func checkRun(t *rapid.T, whole *sequence, v int, streamed bool, seen map[string]int) {
 	expected := newWorld(seen)
 	want, fail := whole.interpret(expected, "p", v)
 
 	actual := newWorld(nil)
 	p := whole.pipeline(actual)
+	if streamed {
+		p = p.Streamed(nil, 1)
+		detach, err := p.Attach(&slots{size: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer detach(context.Background())
+	}
 	got, err, returned := runApart(p, v)
 
 	switch {
@@ -101,6 +112,11 @@ func checkRun(t *rapid.T, whole *sequence, v int, seen map[string]int) {
 		seen["loose"]++
 		checkLoose(t, got, err)
 		return
+	case fail != nil && fail.exit && streamed:
+		seen["ended in a stream"]++
+		if !errors.Is(err, pipeline.ErrGoexit) || got != 0 {
+			t.Fatalf("Run = %d, %v; want %v", got, err, pipeline.ErrGoexit)
+		}
 	case fail != nil && fail.exit:
 		seen["ended"]++
 		if returned {
