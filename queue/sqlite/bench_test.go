@@ -109,3 +109,46 @@ func BenchmarkCycle(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkBacklog works off tasks of a queue that holds many: a claim must not cost more because of it. What is worked off is published again, so the backlog
+// stays.
+func BenchmarkBacklog(b *testing.B) {
+	for _, backlog := range []int{1000, 100_000, 1_000_000} {
+		b.Run(fmt.Sprintf("tasks=%d", backlog), func(b *testing.B) {
+			e := openBench(b)
+			const batch = 250
+			records := func() []queue.Record {
+				rs := make([]queue.Record, batch)
+				for i := range rs {
+					rs[i] = record()
+				}
+				return rs
+			}
+			for range backlog / batch {
+				if _, err := e.Publish(b.Context(), records(), true); err != nil {
+					b.Fatal(err)
+				}
+			}
+			for done := 0; b.Loop(); done++ {
+				if done%batch == 0 {
+					b.StopTimer()
+					if _, err := e.Publish(b.Context(), records(), true); err != nil {
+						b.Fatal(err)
+					}
+					b.StartTimer()
+					ls, err := e.Receive(b.Context(), batch, time.Minute)
+					if err != nil || len(ls) != batch {
+						b.Fatalf("%d leases, %v", len(ls), err)
+					}
+					cs := make([]queue.Completion, batch)
+					for i := range cs {
+						cs[i] = queue.Completion{Token: ls[i].Token}
+					}
+					if _, err := e.Complete(b.Context(), cs); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+		})
+	}
+}

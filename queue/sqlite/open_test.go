@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -187,6 +188,37 @@ func TestLeasesOfTheDead(t *testing.T) {
 	dead, err := e.Task(t.Context(), last.Info.ID)
 	if err != nil || dead.State != queue.StateDead || len(dead.Failures) != 1 || dead.Failures[0].Error != "lease expired" {
 		t.Errorf("the task whose last attempt it was: %+v, %v", dead, err)
+	}
+	if err := e.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestNobodyIsBusy publishes from 64 goroutines while others read and a backup is taken: nobody hears that the database is busy.
+func TestNobodyIsBusy(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "queue.db")
+	e := openQueue(t, Driver(), path)
+	const publishers, each = 64, 10
+	var wg sync.WaitGroup
+	for i := range publishers {
+		wg.Go(func() {
+			for range each {
+				if _, err := e.Publish(t.Context(), []queue.Record{newRecord()}, true); err != nil {
+					t.Errorf("Publish: %v", err)
+				}
+				if _, err := e.Tasks(t.Context(), queue.Query{Limit: 1 + i%5}); err != nil {
+					t.Errorf("Tasks: %v", err)
+				}
+			}
+		})
+	}
+	for i := range 3 {
+		script(t, path, fmt.Sprintf("VACUUM INTO '%s.%d'", path, i))
+	}
+	wg.Wait()
+	if s, err := e.Stats(t.Context()); err != nil || s.Ready != publishers*each {
+		t.Errorf("Stats: %+v, %v", s, err)
 	}
 	if err := e.Close(t.Context()); err != nil {
 		t.Error(err)
