@@ -73,7 +73,7 @@ func (d *sqliteDriver) Settings() queue.Settings {
 	return s
 }
 
-// Open opens the queue, and the file, if no other queue has it open. That reads all of it to find damage: some ten seconds for a million tasks.
+// Open opens the queue, and the file, if no other queue has it open. That reads all of it to find damage: ten to twenty seconds for a million tasks.
 //
 // Errors: [ErrInUse], [ErrDamaged], [ErrNoSpace], those of the file system, ctx's.
 func (d *sqliteDriver) Open(ctx context.Context, o queue.Opening) (queue.Engine, error) {
