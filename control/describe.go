@@ -102,6 +102,7 @@ var descriptions = map[string]string{
 	"WorkerStatus.last_error":   "The last error of its work or of its life.",
 
 	"WorkerStatus.last_error_at": "When that was.",
+	"WorkerStatus.last_stack":    "Where the last error was thrown, if it was a panic.",
 
 	"WorkerDetail.":          "All that is known of one worker.",
 	"WorkerDetail.after":     "The workers that start before it and stop after it.",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,6 +36,7 @@ type life struct {
 	noteMu sync.Mutex // guards what follows; never held while calling out
 	lastEr string
 	lastAt time.Time
+	stack  string
 	report health.Report
 	link   trace.SpanContext // the start's span, which later transitions link to
 }
@@ -315,7 +317,7 @@ func (l *life) Status() Status {
 		s.InFlight = r.act.inFlight()
 	}
 	l.noteMu.Lock()
-	s.LastError, s.LastErrorAt = l.lastEr, l.lastAt
+	s.LastError, s.LastErrorAt, s.LastStack = l.lastEr, l.lastAt, l.stack
 	l.noteMu.Unlock()
 	return s
 }
@@ -323,10 +325,15 @@ func (l *life) Status() Status {
 // History gives the last transitions.
 func (l *life) History() (lifecycle, activity []Transition) { return l.history.list() }
 
+// maxStack is how much of a stack is kept for the status.
+const maxStack = 8 << 10
+
 func (l *life) noteError(err error) {
 	l.noteMu.Lock()
 	defer l.noteMu.Unlock()
 	l.lastEr, l.lastAt = err.Error(), time.Now()
+	l.stack = stackOf(err)
+	l.stack = strings.Clone(l.stack[:min(len(l.stack), maxStack)])
 }
 
 func (l *life) setHealth(r health.Report) {

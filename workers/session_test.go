@@ -3,6 +3,7 @@ package workers_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -43,6 +44,8 @@ func TestSessionDo(t *testing.T) {
 				w.Stop(forever(), forever())
 				if st := w.Status(); st.InFlight != 0 || st.Done != c.done || st.Failed != c.failed || st.LastError != c.lastError {
 					t.Errorf("%+v", st)
+				} else if named := strings.Contains(st.LastStack, "session_test.go"); named != (name == "panic") {
+					t.Errorf("the status says of where it happened: %q", st.LastStack)
 				}
 			})
 		})

@@ -48,6 +48,7 @@ type Status struct {
 	NextRun     time.Time `json:"next_run,omitzero"` // of a schedule: the instant that is due next
 	LastError   string    `json:"last_error,omitempty"`
 	LastErrorAt time.Time `json:"last_error_at,omitzero"`
+	LastStack   string    `json:"last_stack,omitempty"` // where the last error was thrown, if it was a panic: its first 8 KiB
 }
 
 // Receipt tells what a stop did with the work of one worker.
