@@ -25,7 +25,7 @@ import (
 func TestPowerCut(t *testing.T) {
 	inMemory(t)
 	w := work(t)
-	cuts := volume(60, 3000)
+	cuts := volume(20, 3000)
 	promised := 0
 	for i := range cuts {
 		random := rand.New(rand.NewPCG(uint64(i), 1))
