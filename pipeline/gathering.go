@@ -118,9 +118,12 @@ func (g *gathering[In, Out]) listen(m *member) {
 func (g *gathering[In, Out]) park(m *member) {
 	m.party.park()
 	g.mu.Lock()
-	m.waits = !g.claimed
+	late := g.claimed // then whoever has claimed it reads waits
+	if !late {
+		m.waits = true
+	}
 	g.mu.Unlock()
-	if !m.waits {
+	if late {
 		m.party.unpark()
 	}
 }
