@@ -137,11 +137,17 @@ func TestSlotsOfAWorkerFillBatches(t *testing.T) {
 		time.Sleep(2 * time.Hour)
 		synctest.Wait()
 		var got []string
+		full, items := 0, 0
 		for i, batch := range b.seen {
+			items += len(batch)
+			if after := b.at[i].Sub(began); after == 0 {
+				full++
+			}
 			got = append(got, fmt.Sprintf("%d after %s", len(batch), b.at[i].Sub(began)))
 		}
-		if got := strings.Join(got, ", "); got != "4 after 0s, 4 after 0s, 2 after 1h0m0s" {
-			t.Errorf("batches of %s", got)
+		// A task that parks after its batch was claimed may let the next one go with three; none waits for the timer but the last.
+		if len(got) != 3 || full != 2 || items != 10 || len(b.seen[0]) != 4 {
+			t.Errorf("batches of %s", strings.Join(got, ", "))
 		}
 		if took := last.Sub(began); took != time.Hour {
 			t.Errorf("the last one came through after %s", took)
