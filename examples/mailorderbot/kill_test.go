@@ -24,9 +24,9 @@ func TestTerminatedInTheMiddle(t *testing.T) {
 		t.Skip("this system has no SIGTERM")
 	}
 	mails := variants(300)
-	want := undisturbed(t, mails)
+	want := undisturbed(t, mails, inMemory)
 	server := newOutside(t, mails)
-	cfg, store := server.config()
+	cfg, store := server.config(inMemory(t).settings)
 
 	small := filepath.Join(t.TempDir(), "small.yaml") // so that the poller cannot run ahead of the work
 	must(t, os.WriteFile(small, []byte("platform: {queues: {mails: {capacity: 20}}}\n"), 0o600))
@@ -65,10 +65,16 @@ func TestKilled(t *testing.T) {
 	if longTest() {
 		kills, volume = 60, 300
 	}
+	killed(t, inMemory, kills, volume)
+}
+
+// killed works through a volume of mails with a bot that is killed in the middle of work for so many times.
+func killed(t *testing.T, in engine, kills, volume int) {
+	t.Helper()
 	mails := variants(volume)
-	want := undisturbed(t, mails)
-	server := newOutside(t, mails)
-	cfg, store := server.config()
+	want := undisturbed(t, mails, in)
+	server, place := newOutside(t, mails), in(t)
+	cfg, store := server.config(place.settings)
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 0))
 	t.Logf("seed %d", seed)
@@ -99,6 +105,7 @@ func TestKilled(t *testing.T) {
 	}
 	got := collect(t, server, store)
 	got.equal(t, want)
+	place.check(t, mails)
 	repeated := 0
 	for _, n := range got.answers {
 		if n > 1 {

@@ -19,6 +19,8 @@ import (
 	"github.com/plba/plba/config"
 	"github.com/plba/plba/control"
 	"github.com/plba/plba/examples/mailorderbot/internal/mailserver"
+	"github.com/plba/plba/queue/postgres"
+	"github.com/plba/plba/queue/sqlite"
 	"github.com/plba/plba/runtime"
 )
 
@@ -39,9 +41,11 @@ func main() {
 	plba.Main(m, append(m.options(), plba.WithFlags(m.flags), plba.WithSetup(m.setup))...)
 }
 
-// options are what the program brings along.
+// options are what the program brings along. Which of the engines keeps the queue is the configuration's choice.
 func (m *module) options() []plba.Option {
-	return []plba.Option{plba.WithConfigFS(files, "config.yaml"), plba.WithRuntime(runtime.WithChannel(m.noteAddress))}
+	return []plba.Option{
+		plba.WithConfigFS(files, "config.yaml"), plba.WithDrivers(sqlite.Driver(), postgres.Driver()), plba.WithRuntime(runtime.WithChannel(m.noteAddress)),
+	}
 }
 
 func (m *module) flags(fs *flag.FlagSet) {

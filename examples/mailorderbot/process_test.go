@@ -85,7 +85,7 @@ func TestBadInput(t *testing.T) {
 	missing := filepath.Join(dir, "none")
 	unknown := file("unknown.yaml", "platform:\n  queues:\n    mails:\n      capcity: 10\n")
 	number := file("number.yaml", "mail_order_bot:\n\n  poll_every: 15\n")
-	engine := file("engine.yaml", "platform:\n  queues:\n    mails:\n      backend: sqlite\n")
+	engine := file("engine.yaml", "platform:\n  queues:\n    mails:\n      backend: redis\n")
 	account := file("account.yaml", "mail_order_bot:\n  imap: {address: 'mail.example.com:993'}\n")
 	real := file("real.yaml", "mail_order_bot:\n  imap: {address: 'mail.example.com:993'}\n  smtp: {address: 'mail.example.com:465'}\n"+
 		"  account: o@example.com\n  authserv_id: mx\n  store: o.db\n  catalogue: c.csv\n  customers: k.csv\n")
@@ -103,7 +103,7 @@ func TestBadInput(t *testing.T) {
 		"unknown key":            {"-config " + unknown, 2, []string{unknown + `:4: unknown key "platform.queues.mails.capcity" (did you mean "capacity"?)`}},
 		"number for a duration":  {"-config " + number, 2, []string{number + ":3: mail_order_bot.poll_every", `"15s"`}},
 		"faults in two files":    {"-config " + unknown + " -config " + number, 2, []string{unknown + ":4: ", number + ":3: "}},
-		"engine not linked":      {"-config " + engine, 2, []string{engine + `:4: platform.queues.mails.backend: no engine "sqlite" is linked`, "plba.WithDrivers"}},
+		"engine not linked":      {"-config " + engine, 2, []string{engine + `:4: platform.queues.mails.backend: no engine "redis" is linked`, "linked: memory, sqlite, postgres"}},
 		"unknown worker":         {"-config " + worker, 2, []string{worker + ":3: ", "mail-poling", "mail-polling"}},
 		"broken YAML":            {"-config " + yaml, 2, []string{yaml + ":2"}},
 		"half an account":        {"-config " + account, 2, []string{account, "smtp.address is not set", "store is not set", "customers is not set"}},

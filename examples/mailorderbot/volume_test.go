@@ -90,15 +90,17 @@ func (o *outside) status() (st mailserver.Status) {
 	return st
 }
 
-// config writes the configuration of a bot for this server, and gives its path and that of its store.
-func (o *outside) config() (path, store string) {
+// config writes the configuration of a bot for this server whose queue has these settings, and gives its path and that of the store.
+func (o *outside) config(queue string) (path, store string) {
 	o.t.Helper()
 	testdata, err := filepath.Abs("testdata")
 	must(o.t, err)
 	dir := o.t.TempDir()
 	store, path = filepath.Join(dir, "orders.db"), filepath.Join(dir, "bot.yaml")
 	must(o.t, os.WriteFile(path, fmt.Appendf(nil, `
-platform: {control: {enabled: false}}
+platform:
+  control: {enabled: false}
+  queues: {mails: %s}
 mail_order_bot:
   account: %s
   authserv_id: mx.nordwind.example
@@ -109,7 +111,7 @@ mail_order_bot:
   answers_per_hour: 1000000
   imap: {address: '%s', username: orders, password: orders, tls: none}
   smtp: {address: '%s', tls: none}
-`, account, store, filepath.Join(testdata, "catalogue.csv"), filepath.Join(testdata, "customers.csv"), o.hello.IMAP, o.hello.SMTP), 0o600))
+`, queue, account, store, filepath.Join(testdata, "catalogue.csv"), filepath.Join(testdata, "customers.csv"), o.hello.IMAP, o.hello.SMTP), 0o600))
 	return path, store
 }
 
@@ -178,16 +180,17 @@ func sorted(s []string) []string {
 }
 
 // undisturbed is what becomes of the mails when nothing happens to the bot.
-func undisturbed(t testing.TB, mails [][]byte) result {
+func undisturbed(t testing.TB, mails [][]byte, in engine) result {
 	t.Helper()
-	server := newOutside(t, mails)
-	cfg, store := server.config()
+	server, place := newOutside(t, mails), in(t)
+	cfg, store := server.config(place.settings)
 	began := time.Now()
 	p := start(t, "mailorderbot", "-once", "-config", cfg)
 	p.wantExit(0)
 	r := collect(t, server, store)
 	t.Logf("undisturbed: %d mails, %d orders, %d answers in %s", len(mails), len(r.orders), len(r.answers), time.Since(began).Round(time.Millisecond))
 	checkPlausible(t, mails, r)
+	place.check(t, mails)
 	return r
 }
 

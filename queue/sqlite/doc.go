@@ -7,7 +7,7 @@
 //
 // and in main, because no engine but memory is linked by itself:
 //
-//	plba.Main(&module{}, plba.WithDrivers(memory.Driver(), sqlite.Driver()))
+//	plba.Main(&module{}, plba.WithDrivers(sqlite.Driver()))
 //
 // # One file, one process
 //
