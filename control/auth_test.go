@@ -122,8 +122,8 @@ func TestRolesMeetOperations(t *testing.T) {
 		p := startPlane(t, nil)
 		meet(t, p, false, "first-run", p.token, control.Admin, false)
 	})
-	if met != 41*9 {
-		t.Errorf("%d meetings, want %d", met, 41*9)
+	if met != 42*9 {
+		t.Errorf("%d meetings, want %d", met, 42*9)
 	}
 }
 

@@ -41,6 +41,14 @@ var serviceCases = map[string]func(*testing.T, conversation){
 			t.Errorf("%+v", f)
 		}
 	},
+	"reload": func(t *testing.T, c conversation) {
+		o := c.ended(gets[control.Operation](c, operatorToken, "reloadConfiguration", in{"reason": "test"}))
+		if o.State != control.OperationSucceeded || o.Reloaded == nil || len(o.Reloaded.Changed)+len(o.Reloaded.Restart) != 0 || o.Reason != "test" {
+			t.Errorf("%+v", o)
+		}
+		c.refused("denied", viewerToken, "reloadConfiguration", nil)
+		c.refused("invalid", operatorToken, "reloadConfiguration", in{"reason": "a\nb"})
+	},
 	"roles": func(_ *testing.T, c conversation) {
 		gets[control.WorkerList](c, viewerToken, "listWorkers", nil)
 		c.refused("denied", viewerToken, "stopRuntime", nil)

@@ -45,6 +45,7 @@ var descriptions = map[string]string{
 	"Operation.ended_at":        "When it ended. Absent while it goes on.",
 	"Operation.error":           "Why it failed.",
 	"Operation.receipt":         "What the stop of the runtime did.",
+	"Operation.reloaded":        "What a reload of the configuration did. Absent when it failed.",
 	"Operation.worker_receipt":  "What the stop of the worker did.",
 
 	"StopBody.":         "How to stop the runtime.",
@@ -329,6 +330,13 @@ var descriptions = map[string]string{
 	"OperationList.next":       "What before goes on with. Absent at the end.",
 	"TraceList.":               "Recent traces.",
 	"TraceList.traces":         "The one with the latest news first.",
+	"ReloadReceipt.":           "What a reload of the configuration did.",
+	"ReloadReceipt.changed":    "Settings that have changed and are in effect.",
+	"ReloadReceipt.restart":    "Settings that are not what the process was started with and stay without effect until it is started anew.",
+	"Setting.":                 "A setting of the configuration, without its value.",
+	"Setting.key":              "Its key.",
+	"Setting.where":            "Where it is set; of one that is removed, where it was.",
+	"Setting.removed":          "It is not set any more.",
 	"Probe.":                   "The answer yes of a probe.",
 	"Probe.ok":                 "Always true.",
 

@@ -32,7 +32,7 @@
 //	idle, busy  conflict  begins    begins             begins
 //	stopping    conflict  conflict  forces that stop   conflict
 //
-// A worker is started and stopped only while the runtime runs. Pausing and resuming applies always and changes nothing the second time. A stop of the runtime
+// A reload of the configuration applies in every state, one at a time. A worker is started and stopped only while the runtime runs. Pausing and resuming applies always and changes nothing the second time. A stop of the runtime
 // leaves process and channels up; with exit the process' own stop follows, as after SIGTERM. The end of the application gives up commands that are under way;
 // none of them keeps it from stopping.
 //

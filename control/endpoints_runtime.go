@@ -125,6 +125,15 @@ func runtimeEndpoints() []entry {
 			}
 			return s.Stop(asker(ctx).Name, req)
 		}),
+		command(endpoint{
+			id: askedReload, method: http.MethodPost, path: "/api/v1/runtime/reload", access: accessCommand, tag: tagRuntime, summary: "Reload the configuration",
+			detail: "Reads the configuration again and puts into effect what can change in a running process, in the background. One fault anywhere, and everything stays as it was. The operation " +
+				"names the settings that changed and those that need a restart of the process. It applies in every state, one at a time.",
+			status: http.StatusAccepted, answer: "The reload has begun.", example: exampleReload(), body: ReasonBody{Reason: "new price list"},
+			problems: []int{http.StatusConflict},
+		}, func(ctx context.Context, s *Service, in *reasonInput) (Operation, error) {
+			return s.Reload(asker(ctx).Name, in.Body.reason())
+		}),
 	}
 }
 

@@ -83,6 +83,7 @@ func TestEveryOperationAnswersAsDocumented(t *testing.T) {
 	commanded("requeueDeadTasks", mails+"/dead/requeue", "")
 	commanded("purgeQueue", mails+"/purge", `{"states":["dead","done"]}`)
 
+	commanded("reloadConfiguration", "/api/v1/runtime/reload", "")
 	commanded("stopRuntime", "/api/v1/runtime/stop", `{"reason":"test","timeout":"10s"}`)
 	p.waitState(workers.Stopped)
 	commanded("startRuntime", "/api/v1/runtime/start", "")

@@ -64,6 +64,10 @@ func exampleStopped() Operation {
 	return o
 }
 
+func exampleReload() Operation {
+	return Operation{ID: "m8x2k1-19", Asked: askedReload, By: "ops", Reason: "new price list", State: OperationRunning, At: exampleTime(10)}
+}
+
 func exampleMoves() []runtime.Transition {
 	return []runtime.Transition{
 		{From: runtime.Stopped, To: runtime.Starting, Event: runtime.EventStart, At: exampleTime(60), HeldSeconds: 29},

@@ -46,6 +46,8 @@ type bot struct {
 
 	slow chan struct{}           // not nil: one more worker, which is ready once this is closed
 	more func(*runtime.Registry) // not nil: registers more
+
+	file string // not "": a file of the configuration
 }
 
 func newBot() *bot { return &bot{handling: make(chan int, 100)} }
@@ -200,9 +202,13 @@ func planeWith(t testing.TB, b *bot, settings map[string]any, opts ...control.Op
 	for k, v := range settings {
 		all[k] = v
 	}
+	sources := []config.Source{config.Settings(all)}
+	if b.file != "" {
+		sources = append(sources, config.File(b.file))
+	}
 	var err error
 	p.app, err = runtime.New(p.bot,
-		runtime.WithSources(config.Settings(all)), runtime.WithDrivers(memory.Driver()),
+		runtime.WithSources(sources...), runtime.WithDrivers(memory.Driver()),
 		runtime.WithLogger(slog.New(slog.NewJSONHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug}))),
 		runtime.WithChannel(func(c *config.Config) (runtime.Channel, error) {
 			var cc control.Config

@@ -37,6 +37,7 @@ type Operation struct {
 	Error          string                 `json:"error,omitempty"`   // why it failed
 	Receipt        *runtime.Receipt       `json:"receipt,omitempty"` // of a stop of the runtime
 	WorkerReceipt  *runtime.WorkerReceipt `json:"worker_receipt,omitempty"`
+	Reloaded       *ReloadReceipt         `json:"reloaded,omitempty"` // of a reload that took effect
 }
 
 // why is the reason that logs and receipts show.
