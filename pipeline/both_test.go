@@ -49,7 +49,7 @@ func TestBoth(t *testing.T) {
 		"one drops":         {both(pipeline.Map("price", lookUp(time.Second, 0, task.Drop("gone"))), pipeline.Map("stock", lookUp(time.Hour, 0, nil))), price{}, "p/facts/price: dropped: gone", task.Dropped, time.Second},
 		"fails for good":    {both(quick, pipeline.Map("stock", lookUp(2*time.Second, 0, task.Permanent(errAway)))), price{}, "p/facts/stock: database away", task.Dead, 2 * time.Second},
 		"tried again":       {both(quick.Retry(2), pipeline.Map("stock", lookUp(0, 7, nil))).Retry(2), price{"hat", 250, 7}, "", task.Done, time.Second},
-		"out of time":       {both(quick, pipeline.Map("stock", lookUp(time.Hour, 0, nil))).Timeout(2 * time.Second), price{}, "p/facts: timed out after 2s: p/facts/stock: timed out after 2s", task.Retry, 2 * time.Second},
+		"out of time":       {both(quick, pipeline.Map("stock", lookUp(time.Hour, 0, nil))).Timeout(2 * time.Second), price{}, "p/facts: timed out after 2s: stock: timed out after 2s", task.Retry, 2 * time.Second},
 		"the first panics":  {both(pipeline.Map("price", func(context.Context, string) (int, error) { panic("out of paper") }), pipeline.Map("stock", lookUp(time.Hour, 0, nil))), price{}, "p/facts/price: panic: out of paper", task.Retry, 0},
 		"the merge fails":   {pipeline.Both("facts", quick, pipeline.Map("stock", lookUp(0, 7, nil)), func(context.Context, string, int, int) (price, error) { return price{"x", 1, 1}, errAway }), price{}, "p/facts: database away", task.Retry, time.Second},
 		"the merge panics":  {pipeline.Both("facts", quick, pipeline.Map("stock", lookUp(0, 7, nil)), func(context.Context, string, int, int) (price, error) { panic("out of paper") }), price{}, "p/facts: panic: out of paper", task.Retry, time.Second},

@@ -72,8 +72,9 @@
 // # Errors
 //
 // Every error of a run is a *StageError. Its Path names the stage ("orders/store", inside a fan-out
-// "orders/attachments/invoice.csv/decode") and it unwraps to the stage's own error, so that task.Classify tells what
-// becomes of the task:
+// "orders/attachments/invoice.csv/decode"); its message tells what happened further inside relative to that, each part of the
+// way once ("orders/attachments: after 3 attempts: invoice.csv/decode: no such table"). It unwraps to the stage's own
+// error, so that task.Classify tells what becomes of the task:
 //
 //	task.Drop        the run ends there; on a queue the task counts as finished, a fan-out leaves the element out
 //	task.Permanent   not retried inside the stage; a dead letter on a queue

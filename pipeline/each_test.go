@@ -107,7 +107,7 @@ func TestEachCollectErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := pipeline.Each("e", slow(4, 2), pipeline.AtOnce(2), pipeline.CollectErrors())
 		_, err := pipeline.New[[]int, []int]("p").Stage(e).MustBuild().Run(t.Context(), []int{1, 4, 3, 2})
-		want := "p/e: 2 errors in 4 elements: p/e/1/slow: 4: database away; p/e/3/slow: 2: database away"
+		want := "p/e: 2 errors in 4 elements: 1/slow: 4: database away; 3/slow: 2: database away"
 		if err == nil || err.Error() != want {
 			t.Errorf("error %v\nwant  %s", err, want)
 		}
@@ -144,8 +144,8 @@ func TestManyCollectedErrorsStayReadable(t *testing.T) {
 	if !errors.As(err, &all) || len(all.Errs) != 20_000 {
 		t.Fatalf("error %v", err)
 	}
-	want := "e: 20000 errors in 20000 elements: e/0/s: database away; e/1/s: database away; e/2/s: database away; " +
-		"e/3/s: database away; e/4/s: database away; and 19995 more"
+	want := "e: 20000 errors in 20000 elements: 0/s: database away; 1/s: database away; 2/s: database away; " +
+		"3/s: database away; 4/s: database away; and 19995 more"
 	if err.Error() != want {
 		t.Errorf("text %s", err)
 	}
@@ -275,7 +275,7 @@ func TestEachPoliciesInAnyOrder(t *testing.T) {
 		"keyed last":  base.Timeout(time.Minute).Retry(2, none).KeyedBy(name),
 	} {
 		_, err := e.Run(t.Context(), []int{5})
-		if want := "e: after 2 attempts: e/v5/s: database away"; err.Error() != want {
+		if want := "e: after 2 attempts: v5/s: database away"; err.Error() != want {
 			t.Errorf("%s: %q, want %q", order, err, want)
 		}
 	}

@@ -17,13 +17,9 @@ type StageError struct {
 	Err      error  // the stage's own error
 }
 
-// Error is the path, the number of attempts when there were several, and the stage's own error.
-func (e *StageError) Error() string {
-	if e.Attempts > 1 {
-		return fmt.Sprintf("%s: after %d attempts: %v", e.Path, e.Attempts, e.Err)
-	}
-	return fmt.Sprintf("%s: %v", e.Path, e.Err)
-}
+// Error is the path, the number of attempts when there were several, and the stage's own error. Paths of stages inside
+// of it are told relative to it: "orders/lines: after 3 attempts: 2/price: no such article".
+func (e *StageError) Error() string { return e.told(e.Path) }
 
 // Unwrap gives the stage's own error.
 func (e *StageError) Unwrap() error { return e.Err }

@@ -123,7 +123,7 @@ func ExampleEach() {
 	fmt.Println(err)
 	// Output:
 	// [{hat 2} {scarf 5}] <nil>
-	// lines: 2 errors in 3 elements: lines/0/parse: "hat" is not an order line; lines/2/parse: "?" is not an order line
+	// lines: 2 errors in 3 elements: 0/parse: "hat" is not an order line; 2/parse: "?" is not an order line
 }
 
 func cents(_ context.Context, article string) (int, error) { return 100 * len(article), nil }

@@ -51,7 +51,6 @@ func TestFallback(t *testing.T) {
 
 // What the fallback returns is the stage's error; the one before can still be found.
 func TestFallbackThatFails(t *testing.T) {
-	errStale := errors.New("cache stale")
 	for name, c := range map[string]struct {
 		give    func() error
 		outcome task.Outcome

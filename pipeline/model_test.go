@@ -70,7 +70,7 @@ func (f *failure) at(path string, n int) *failure {
 	if n > 1 {
 		c.text = fmt.Sprintf("after %d attempts: %s", n, c.text)
 	}
-	c.text = path + ": " + c.text
+	c.text = path + ": " + strings.ReplaceAll(c.text, path+"/", "") // places inside are told relative to it
 	return &c
 }
 

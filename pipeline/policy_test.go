@@ -152,7 +152,7 @@ func TestRetryOfAWholeSub(t *testing.T) {
 	none := func(int) time.Duration { return 0 }
 	p := pipeline.New[int, int]("p").Stage(pipeline.Sub(inner).Retry(2, none)).MustBuild()
 	_, err := p.Run(t.Context(), 1)
-	if want := "p/inner: after 2 attempts: p/inner/s: database away"; calls != 2 || err.Error() != want {
+	if want := "p/inner: after 2 attempts: s: database away"; calls != 2 || err.Error() != want {
 		t.Errorf("%d calls, error %q, want %q", calls, err, want)
 	}
 	calls = 2
@@ -284,7 +284,7 @@ func TestTimeoutOfAWholeSub(t *testing.T) {
 			MustBuild()
 		p := pipeline.New[int, int]("p").Stage(pipeline.Sub(inner).Timeout(time.Second)).MustBuild()
 		_, err := p.Run(t.Context(), 1)
-		want := "p/inner: timed out after 1s: p/inner/after: timed out after 1s"
+		want := "p/inner: timed out after 1s: after: timed out after 1s"
 		if ran || err == nil || err.Error() != want {
 			t.Errorf("error %q, want %q; ran on: %v", err, want, ran)
 		}

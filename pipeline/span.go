@@ -60,7 +60,7 @@ func endSpan(span trace.Span, err error) {
 		return
 	}
 	span.SetStatus(codes.Error, fmt.Sprint(err))
-	if _, inner := err.(*StageError); inner {
+	if _, inner := unmarked(err).(*StageError); inner {
 		return
 	}
 	var p *PanicError

@@ -87,7 +87,7 @@ func (w *whole) walk(ctx context.Context, r run, walk func(r run) error) (err er
 	err = ErrGoexit // unless walk returns
 	defer func() {
 		if r.journal.store == nil && givenUp(ctx, err) {
-			if failed := r.undo(context.WithoutCancel(ctx), "", err); failed != nil {
+			if failed := r.undo(context.WithoutCancel(ctx), "", firstCause(err)); failed != nil {
 				failed.final = true
 				err = failed
 			}
@@ -110,6 +110,15 @@ func givenUp(ctx context.Context, err error) bool {
 	}
 	info, queued := task.From(ctx)
 	return !queued || outcome == task.Dead || info.LastAttempt() || errors.Is(cause, task.ErrCancelled)
+}
+
+// firstCause is why a run failed before the undoing of a part of it failed as well.
+func firstCause(err error) error {
+	var failed *CompensationError
+	if errors.As(err, &failed) {
+		return failed.Cause
+	}
+	return err
 }
 
 // endOf is why a task was given up, as far as the queue still knows it.
