@@ -5,6 +5,6 @@
 // PLBA_TEST_REQUIRE, a comma-separated list, contains "postgres": then it fails. PostgreSQL refuses to run as root, so under root the server runs as the user
 // nobody.
 //
-// Tests of faults can take the server through its troubles: [Server.Stop] and [Server.Kill] end it, [Server.Restart] brings it back with its data on the same
-// port.
+// Tests of faults can take the server through its troubles: [Server.Stop], [Server.Kill] and [Server.Crash] end it, [Server.Restart] brings it back with its
+// data on the same port; [Server.CrashPart] lets it recover by itself.
 package pgtest

@@ -62,8 +62,15 @@ func Start(tb testing.TB, settings ...string) *Server {
 	return s
 }
 
-// Restart starts the server after Stop or Kill, with the data that it had, on the same port.
+// Restart starts the server after Stop, Kill or Crash, with the data that it had, on the same port.
 func (s *Server) Restart() {
+	s.tb.Helper()
+	for s.launch(); !s.await(); s.launch() { // a process of the crashed one still holds on to its memory
+		s.process = nil
+	}
+}
+
+func (s *Server) launch() {
 	s.tb.Helper()
 	args := []string{
 		"-D", s.data(), "-p", s.port,
@@ -80,14 +87,37 @@ func (s *Server) Restart() {
 		_ = process.Wait() // a killed one says so
 		close(exited)
 	}(s.process, s.exited)
-	s.await()
 }
 
 // Stop ends the server at once but in order, as an administrator does: open connections are cut.
 func (s *Server) Stop() { s.end(syscall.SIGINT) }
 
-// Kill ends the server as a crash does. It is fine when the server does not run.
+// Kill ends the server without a checkpoint: it recovers from its log when it starts again. It is fine when the server does not run.
 func (s *Server) Kill() { s.end(syscall.SIGQUIT) }
+
+// Crash ends the server with kill -9: it has no time to do anything.
+func (s *Server) Crash() { s.end(os.Kill) }
+
+// CrashPart ends one process of the server with kill -9, any one: the server ends all others, recovers, and goes on by itself. It returns when connections are
+// taken again.
+func (s *Server) CrashPart() {
+	s.tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	c, err := pgx.Connect(ctx, s.DSN("postgres"))
+	s.must(err)
+	defer func() { _ = c.Close(ctx) }()
+	var pid int
+	s.must(c.QueryRow(ctx, "SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid() ORDER BY random() LIMIT 1").Scan(&pid))
+	part, err := os.FindProcess(pid)
+	s.must(err)
+	_ = part.Kill() // it may have ended by itself
+	_, err = c.Exec(ctx, "SELECT pg_sleep(60)")
+	if err == nil {
+		s.tb.Errorf("the server goes on although its process %d was killed\n%s", pid, s.log)
+	}
+	s.await()
+}
 
 func (s *Server) end(signal os.Signal) {
 	s.tb.Helper()
@@ -133,8 +163,8 @@ func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", s.port) }
 // PID is the process of the running server: its parent process, the postmaster.
 func (s *Server) PID() int { return s.process.Process.Pid }
 
-// await waits until the server takes connections.
-func (s *Server) await() {
+// await waits until the server takes connections; false: it ended, because a process of the one before has not.
+func (s *Server) await() bool {
 	s.tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -144,11 +174,14 @@ func (s *Server) await() {
 		c, err := pgx.Connect(ctx, s.DSN("postgres"))
 		if err == nil {
 			s.must(c.Close(ctx))
-			return
+			return true
 		}
 		select {
 		case <-retry.C:
 		case <-s.exited:
+			if strings.Contains(s.log.String(), "pre-existing shared memory block") {
+				return false
+			}
 			s.tb.Fatalf("postgres ended: %v\n%s", err, s.log)
 		case <-ctx.Done():
 			s.tb.Fatalf("postgres takes no connections: %v\n%s", err, s.log)

@@ -14,7 +14,7 @@ func TestServerKeepsItsDataAndDatabasesAreSeparate(t *testing.T) {
 	s := pgtest.Start(t)
 	dsn := s.Database(t)
 	exec(t, dsn, "CREATE TABLE kept (n int); INSERT INTO kept VALUES (1)")
-	for _, end := range []func(){s.Stop, s.Kill} {
+	for _, end := range []func(){s.Stop, s.Kill, s.Crash} {
 		end()
 		if c, err := pgx.Connect(t.Context(), dsn); err == nil {
 			_ = c.Close(t.Context())
@@ -23,8 +23,9 @@ func TestServerKeepsItsDataAndDatabasesAreSeparate(t *testing.T) {
 		s.Restart()
 		exec(t, dsn, "INSERT INTO kept SELECT count(*) FROM kept")
 	}
-	if got := count(t, dsn, "SELECT count(*) FROM kept"); got != 3 {
-		t.Errorf("%d rows after a stop and a crash, want 3", got)
+	s.CrashPart()
+	if got := count(t, dsn, "SELECT count(*) FROM kept"); got != 4 {
+		t.Errorf("%d rows after a stop and three crashes, want 4", got)
 	}
 	if got := count(t, s.Database(t), "SELECT count(*) FROM pg_tables WHERE tablename = 'kept'"); got != 0 {
 		t.Error("a new database holds what is in another one")
