@@ -33,6 +33,7 @@ generate: ## Make again what is made from the code: the OpenAPI document
 tidy: ## Bring go.mod and go.sum of every module in line with the imports
 	$(GO) mod tidy
 	cd contract/outside && $(GO) mod tidy
+	cd bench && $(GO) mod tidy
 	cd tools && $(GO) mod tidy
 
 .PHONY: bench

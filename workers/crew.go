@@ -8,10 +8,12 @@ import (
 	"time"
 
 	"github.com/sourcegraph/conc"
+
+	"github.com/plba/plba/queue"
 )
 
-// crew is the set of slots of one consumer's life. Exactly one slot, the scout, waits in the queue; when it gets work it sends for the
-// next scout, if the concurrency allows, and handles what it got. A slot that is done while there is a scout leaves. So an idle consumer
+// crew is the set of slots of one consumer's life. Exactly one slot, the scout, waits in the queue; when it gets work it shares it out among the slots that are free
+// and itself, and sends for the next scout, if the concurrency allows. A slot that is done while there is a scout leaves. So an idle consumer
 // costs one waiting slot, a busy one as many as it handles tasks.
 //
 // The concurrency and the pause may change at any time; arrange brings the crew in line. While the crew yields (it is paused, or has more
@@ -70,9 +72,7 @@ func (k *crew[T]) arrangeLocked() {
 			k.recall()
 		}
 	case !k.scouting && room > 0:
-		s := &slot[T]{crew: k}
-		s.place, k.slots = len(k.slots), append(k.slots, s)
-		k.wg.Go(s.work)
+		k.beginLocked(nil)
 	}
 	k.saturateLocked()
 }
@@ -95,14 +95,37 @@ func (k *crew[T]) takeScout(s *slot[T]) (context.Context, bool) {
 	return k.asking, true
 }
 
-// found ends the caller's time as scout; when it brings work, another slot takes its place.
-func (k *crew[T]) found(work bool) {
+// found ends the caller's time as scout. What it brings is shared out: so many tasks for each slot, which the caller is the first of; the others begin now. Then
+// another slot takes its place. While the crew yields or the intake has ended, the caller keeps all, and does with it what is right then. It returns the tasks
+// that nobody is there for, because the crew has become smaller meanwhile.
+func (k *crew[T]) found(s *slot[T], batch []queue.Delivery[T], each int) (excess []queue.Delivery[T]) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.scouting = false
-	if work {
-		k.arrangeLocked()
+	if len(batch) == 0 {
+		return nil
 	}
+	if k.yield.Load() || k.r.intake.Err() != nil {
+		each = len(batch)
+	}
+	share := func() (of []queue.Delivery[T]) {
+		n := min(each, len(batch))
+		of, batch = batch[:n:n], batch[n:]
+		return of
+	}
+	s.take(share())
+	for room := k.c.concurrency() - len(k.slots); room > 0 && len(batch) > 0; room-- {
+		k.beginLocked(share())
+	}
+	k.arrangeLocked()
+	return batch
+}
+
+// beginLocked begins a slot with the tasks it has to handle first.
+func (k *crew[T]) beginLocked(tasks []queue.Delivery[T]) {
+	s := &slot[T]{crew: k, rest: tasks}
+	s.place, k.slots = len(k.slots), append(k.slots, s)
+	k.wg.Go(s.work)
 }
 
 // replace takes a slot out that ended by runtime.Goexit; if nobody waits for work now, another takes its place.
@@ -121,14 +144,21 @@ func (k *crew[T]) takeOutLocked(s *slot[T]) {
 	k.slots = k.slots[:last]
 }
 
-// batch is how many tasks a slot takes at once: about a millisecond of work, so that short tasks share the cost of asking and a long one
-// never waits behind another while slots are free. With a handler that parks it is one task: nothing may wait behind a parked one.
-func (k *crew[T]) batch() int {
-	pace := k.pace.Load()
-	if pace == 0 || k.c.parks.Load() {
-		return 1
+// largestDemand is how many tasks are asked for at once at most: they are in memory together, and other processes may want some too.
+const largestDemand = 1000
+
+// demand is how many tasks the scout asks for: enough for all slots that are free, and how many of them each is to get: about a millisecond of work, so that short
+// tasks share the cost of a slot and a long one never waits behind another while slots are free. With a handler that parks it is one task: nothing may wait
+// behind a parked one.
+func (k *crew[T]) demand() (most, each int) {
+	each = 1
+	if pace := k.pace.Load(); pace > 0 && !k.c.parks.Load() {
+		each = int(min(max(int64(time.Millisecond)/pace, 1), 32))
 	}
-	return int(min(max(int64(time.Millisecond)/pace, 1), 32))
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	free := k.c.concurrency() - len(k.slots) + 1 // the scout is one of the slots
+	return min(max(free, 1)*each, largestDemand), each
 }
 
 func (k *crew[T]) notePace(total time.Duration, tasks int) {

@@ -36,18 +36,24 @@ func (k *crew[T]) renew() {
 	if k.ended || k.r.answers.Err() != nil {
 		return
 	}
-	all := holders[T]{}
-	k.mu.Lock()
-	for _, s := range k.slots {
-		s.leases(all)
-	}
-	k.mu.Unlock()
+	all := k.leases()
 	if len(all) == 0 {
 		k.renewal = nil
 		return
 	}
 	k.extend(all)
 	k.renewal.Reset(k.c.opts.lease / 3)
+}
+
+// leases are those of all slots.
+func (k *crew[T]) leases() holders[T] {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	all := holders[T]{}
+	for _, s := range k.slots {
+		s.leases(all)
+	}
+	return all
 }
 
 // extend renews leases, and ends what the queue calls lost or cancelled. A cancelled task that was not begun goes back: the queue knows how it is to end.

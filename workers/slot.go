@@ -27,7 +27,7 @@ type slot[T any] struct {
 	turn  int          // numbers the tasks that left something parked behind; guarded by crew.mu
 }
 
-// work is the life of a slot: wait for work as the scout, handle it, leave when another one waits.
+// work is the life of a slot: handle what it was given, wait for work as the scout, and so on; leave when another one waits.
 func (s *slot[T]) work() {
 	k := s.crew
 	regular := false
@@ -38,31 +38,38 @@ func (s *slot[T]) work() {
 		}
 	}()
 	for {
+		s.handleAll()
 		ctx, ok := k.takeScout(s)
 		if !ok {
 			break
 		}
-		cancels := k.cancels.Load()
-		batch := k.c.receive(ctx, k.batch())
-		s.take(batch)
-		if k.cancels.Load() != cancels && len(batch) > 0 {
-			k.extend(s.leases(nil)) // one of them may have been cancelled before it was noted here
-		}
-		k.found(len(batch) > 0)
-		s.handleAll()
+		s.scout(ctx)
 	}
 	regular = true
 }
 
-// take notes the leases before the next scout goes out, so that no renewal misses them.
-func (s *slot[T]) take(batch []queue.Delivery[T]) {
+// scout waits for work, for itself and for as many slots as there may be.
+func (s *slot[T]) scout(ctx context.Context) {
+	k := s.crew
+	cancels := k.cancels.Load()
+	most, each := k.demand()
+	batch := k.c.receive(ctx, most)
+	excess := k.found(s, batch, each)
 	if len(batch) == 0 {
 		return
 	}
+	k.scheduleRenewal()
+	k.c.giveBack(k.r, excess)
+	if k.cancels.Load() != cancels {
+		k.extend(k.leases()) // one of them may have been cancelled before it was noted
+	}
+}
+
+// take gives the slot tasks to handle, leased for it.
+func (s *slot[T]) take(tasks []queue.Delivery[T]) {
 	s.mu.Lock()
-	s.rest = batch
-	s.mu.Unlock()
-	s.crew.scheduleRenewal()
+	defer s.mu.Unlock()
+	s.rest = tasks
 }
 
 // next makes the next lease of the batch the one at hand and gives the handler's context.
