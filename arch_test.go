@@ -49,6 +49,7 @@ var rooms = []room{
 	{name: "workers", mayImport: []string{"task", "fsm", "queue", "tracing", "health"}},
 	{name: "runtime", mayImport: append([]string{"workers"}, below...)},
 	{name: "control", mayImport: append([]string{"workers", "runtime", "openapi", "pipeline"}, below...)},
+	{name: "control/oidc", mayImport: []string{"config", "control"}},
 	{name: ".", mayImport: face},
 	{name: "plbatest", mayImport: append([]string{"."}, face...)},
 	{name: "examples/...", mayImport: append([]string{".", "plbatest", "queue/sqlite", "queue/postgres", "queue/postgres/pgtest"}, face...)},
@@ -65,6 +66,7 @@ var keepers = map[string][]string{
 	"github.com/failsafe-go":        {"pipeline"},
 	"github.com/robfig/cron":        {"workers"},
 	"github.com/danielgtaylor/huma": {"control"},
+	"github.com/coreos/go-oidc":     {"control/oidc"},
 	"go.opentelemetry.io/otel/sdk":  {"tracing"},
 	"golang.org/x/tools":            {"pipeline/pipelinevet", "cmd/pipelinevet"},
 	"modernc.org/sqlite":            {"queue/sqlite", "examples/..."},
@@ -130,8 +132,8 @@ func TestRootLinksOnlyTheMemoryEngine(t *testing.T) {
 			engines = append(engines, path)
 		case ours && strings.HasPrefix(path, "examples/"), ours && path == "plbatest", p.ImportPath == "testing":
 			t.Errorf("the root links %s, which belongs to tests and examples", p.ImportPath)
-		case p.ImportPath == "database/sql", inModule(p.ImportPath, "modernc.org/sqlite"):
-			t.Errorf("the root links %s, which belongs to an engine that main must bring", p.ImportPath)
+		case p.ImportPath == "database/sql", inModule(p.ImportPath, "modernc.org/sqlite"), inModule(p.ImportPath, "github.com/coreos/go-oidc"):
+			t.Errorf("the root links %s, which main must bring if it wants it", p.ImportPath)
 		}
 	}
 	if want := []string{"queue/memory"}; !slices.Equal(engines, want) {

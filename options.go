@@ -1,10 +1,12 @@
 package plba
 
 import (
+	"errors"
 	"flag"
 	"io"
 	"io/fs"
 	"log/slog"
+	"slices"
 
 	"github.com/plba/plba/config"
 	"github.com/plba/plba/control"
@@ -23,6 +25,7 @@ type options struct {
 	environ   []config.Source
 	settings  map[string]any
 	drivers   []queue.Driver
+	methods   []control.Method
 	rest      []runtime.Option
 	flags     []func(*flag.FlagSet)
 	setups    []func() ([]Option, error)
@@ -59,14 +62,26 @@ func (o *options) runtimeOptions() []runtime.Option {
 
 // controlChannel reads platform.control; nil when the control plane is off.
 func (o *options) controlChannel(c *config.Config) (runtime.Channel, error) {
-	cc, err := config.Ask(c, "platform/control", func(c *config.Config) (cc control.Config, err error) {
-		err = c.Decode("platform/control", &cc)
+	var opts []control.Option
+	var faults []error
+	names := make([]string, len(o.methods)) // of sections that are not the control plane's own
+	for i, m := range o.methods {
+		names[i] = m.Name()
+		a, err := config.Ask(c, controlPath+"/"+m.Name(), func(c *config.Config) (control.Authenticator, error) { return configured(c, m) })
+		if faults = append(faults, err); a != nil {
+			opts = append(opts, control.WithAuthenticator(a))
+		}
+	}
+	cc, err := config.Ask(c, controlPath, func(c *config.Config) (control.Config, error) {
+		cc := control.Config{Authenticated: slices.ContainsFunc(c.Keys(controlPath), func(key string) bool { return slices.Contains(names, key) })}
+		err := c.Decode(controlPath, &cc, names...)
 		return cc, err
 	})
+	err = errors.Join(append(faults, err)...)
 	if err != nil || !cc.Enabled {
 		return nil, err
 	}
-	opts := []control.Option{control.WithTerminal(o.output)}
+	opts = append(opts, control.WithTerminal(o.output))
 	if o.noControl {
 		opts = append(opts, control.WithoutListener())
 	}
@@ -74,6 +89,16 @@ func (o *options) controlChannel(c *config.Config) (runtime.Channel, error) {
 		return nil, err
 	}
 	return o.control, nil
+}
+
+const controlPath = "platform/control"
+
+// configured makes what the configuration switches on of a method; nil when it does not.
+func configured(c *config.Config, m control.Method) (control.Authenticator, error) {
+	if !slices.Contains(c.Keys(controlPath), m.Name()) {
+		return nil, nil
+	}
+	return m.Configure(c, controlPath+"/"+m.Name())
 }
 
 // WithConfigFiles adds YAML files, each of which must exist; later ones win. -config adds to them.
@@ -129,6 +154,12 @@ func WithSetup(f func() ([]Option, error)) Option {
 // WithDrivers links queue engines beside memory; platform.queues.<name>.backend names them.
 func WithDrivers(ds ...queue.Driver) Option {
 	return option(func(o *options) { o.drivers = append(o.drivers, ds...) })
+}
+
+// WithAuthentication links ways to find out who asks the control plane, beside its tokens and certificates. Each is switched on by its section below
+// platform.control.
+func WithAuthentication(ms ...control.Method) Option {
+	return option(func(o *options) { o.methods = append(o.methods, ms...) })
 }
 
 // WithLogger uses the application's own logger; the log section is then not read.

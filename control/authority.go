@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+
+	"github.com/plba/plba/config"
 )
 
 // Credentials are what somebody presents.
@@ -25,6 +27,14 @@ type Authenticator interface {
 	// Authenticate gives who it is. ErrUnknown says that the credentials are not for this authenticator to judge. An *Error refuses in its own words; any
 	// other error means that it could not find out, which is logged and answered with a 503. It is safe for concurrent use.
 	Authenticate(ctx context.Context, c Credentials) (Principal, error)
+}
+
+// Method is a way of authentication that an application links (plba.WithAuthentication) and its configuration switches on.
+type Method interface {
+	// Name is the key below platform.control where its settings are. It is on when that is there.
+	Name() string
+	// Configure makes an Authenticator of the settings at path ("platform/control/NAME"). The error names everything that cannot be used. It asks nobody.
+	Configure(c *config.Config, path string) (Authenticator, error)
 }
 
 // ErrUnknown is what an Authenticator answers to credentials that it does not know.

@@ -18,7 +18,7 @@ type Config struct {
 	// Enabled says whether the application has a control plane (default true). Who makes the Plane reads it; New does not.
 	Enabled bool `koanf:"enabled"`
 	// Listen is the address as host:port (default 127.0.0.1:8080). Port 0 takes a free one. An address that other machines can reach is refused
-	// without Tokens or TLS.Clients, and without TLS unless Insecure is set.
+	// without Tokens, TLS.Clients or another authentication, and without TLS unless Insecure is set.
 	Listen string `koanf:"listen"`
 	// Tokens are who may do what. Without any, a token with the role admin is made at start and shown on the terminal, and on loopback most of what
 	// can be read is open to every process of the machine.
@@ -40,6 +40,8 @@ type Config struct {
 	Socket SocketConfig `koanf:"socket"`
 	// Audit says where the audit goes beside the memory.
 	Audit AuditConfig `koanf:"audit"`
+	// Authenticated says that there is authentication beside Tokens and TLS.Clients. It is no setting: whoever makes the Plane with WithAuthenticator says it.
+	Authenticated bool `koanf:"-"`
 }
 
 // AuditConfig is platform.control.audit.
@@ -65,9 +67,9 @@ type Token struct {
 	Expires time.Time `koanf:"expires"`
 }
 
-// SetDefaults fills c with the defaults, whatever it held before.
+// SetDefaults fills c with the defaults, whatever settings it held before.
 func (c *Config) SetDefaults() {
-	*c = Config{Enabled: true, Listen: "127.0.0.1:8080"}
+	*c = Config{Enabled: true, Listen: "127.0.0.1:8080", Authenticated: c.Authenticated}
 	c.Socket.SetDefaults()
 }
 
@@ -94,7 +96,7 @@ func (c *Config) Validate() error {
 
 // validateExposure checks a listen address that other machines can reach.
 func (c *Config) validateExposure() (faults []error) {
-	if len(c.Tokens) == 0 && len(c.TLS.Clients) == 0 {
+	if len(c.Tokens) == 0 && len(c.TLS.Clients) == 0 && !c.Authenticated {
 		faults = append(faults, fault("listen", "add platform.control.tokens, or listen on 127.0.0.1",
 			"%s can be reached from other machines, and no tokens are configured", c.Listen))
 	}

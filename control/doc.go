@@ -65,7 +65,7 @@
 //
 // Each operation carries an [Access]: the role it needs, and when it needs no token. Without one it admits nobody. An [Authenticator] says who asks: configured
 // tokens (kept as SHA-256 hashes of long random texts, compared in constant time, any number at once, each with an end if wanted), client certificates that TLS has
-// verified, and what WithAuthenticator adds. Everybody has one of the roles viewer, operator and admin, of which each may do what the one before it may.
+// verified, and what WithAuthenticator adds, such as the accounts of an OpenID Connect issuer (control/oidc). Everybody has one of the roles viewer, operator and admin, of which each may do what the one before it may.
 //
 //	                          no token   viewer   operator   admin
 //	probes                    yes        yes      yes        yes

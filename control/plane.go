@@ -73,6 +73,7 @@ func New(cfg Config, opts ...Option) (*Plane, error) {
 	for _, opt := range opts {
 		opt.plane(&o)
 	}
+	cfg.Authenticated = len(o.authenticators) > 0
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
