@@ -93,8 +93,8 @@ func pipelineEndpoint() entry {
 }
 
 type tracesInput struct {
-	Limit int    `query:"limit" minimum:"1" default:"50" doc:"How many at most. More than 1000 counts as 1000."`
-	Kind  string `query:"kind" enum:"business,transition" doc:"Only traces of the application's work, or only transitions of workers. Without it both."`
+	Limit int          `query:"limit" minimum:"1" default:"50" doc:"How many at most. More than 1000 counts as 1000."`
+	Kind  tracing.Kind `query:"kind" doc:"Only traces of the application's work, or only transitions of workers. Without it both."`
 }
 
 type traceInput struct {
@@ -111,7 +111,7 @@ func traceEndpoints() []entry {
 		}, func(_ context.Context, s *Service, in *tracesInput) (TraceList, error) {
 			var kinds []tracing.Kind
 			if in.Kind != "" {
-				kinds = append(kinds, tracing.Kind(in.Kind))
+				kinds = append(kinds, in.Kind)
 			}
 			list, err := s.Traces(in.Limit, kinds...)
 			return TraceList{list}, err

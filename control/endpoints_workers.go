@@ -22,7 +22,7 @@ type workersInput struct {
 
 // WorkerStopBody says how to stop or restart a worker.
 type WorkerStopBody struct {
-	Mode    StopMode `json:"mode,omitempty" enum:"graceful,force" default:"graceful" doc:"graceful waits for the work in flight, within the budget; force cancels it at once."`
+	Mode    StopMode `json:"mode,omitempty" default:"graceful" doc:"graceful waits for the work in flight, within the budget; force cancels it at once."`
 	Timeout string   `json:"timeout,omitempty" maxLength:"40" pattern:"^([0-9]+([.][0-9]+)?(ms|s|m|h))+$" example:"30s" doc:"The budget of the stop, at most 24h. Without it platform.shutdown.timeout holds."`
 	Reason  string   `json:"reason,omitempty" maxLength:"200" example:"new release" doc:"Why, for the log and the receipt. Printable text."`
 }

@@ -95,17 +95,25 @@ type (
 	runtimeEvents string
 )
 
-func (workerStates) Schema(huma.Registry) *huma.Schema { return enum(workers.Lifecycle().States()...) }
-
-func (workerEvents) Schema(huma.Registry) *huma.Schema { return enum(eventsOf(workers.Lifecycle())...) }
-
-func (runtimeStates) Schema(huma.Registry) *huma.Schema { return enum(runtime.Lifecycle().States()...) }
-
-func (runtimeEvents) Schema(huma.Registry) *huma.Schema {
-	return enum(eventsOf(runtime.Lifecycle())...)
+func (workerStates) Schema(r huma.Registry) *huma.Schema {
+	return enum(r, "WorkerState", workers.Lifecycle().States()...)
 }
 
-func (taskStates) Schema(huma.Registry) *huma.Schema { return enum(queue.States().States()...) }
+func (workerEvents) Schema(r huma.Registry) *huma.Schema {
+	return enum(r, "WorkerEvent", eventsOf(workers.Lifecycle())...)
+}
+
+func (runtimeStates) Schema(r huma.Registry) *huma.Schema {
+	return enum(r, "RuntimeState", runtime.Lifecycle().States()...)
+}
+
+func (runtimeEvents) Schema(r huma.Registry) *huma.Schema {
+	return enum(r, "RuntimeEvent", eventsOf(runtime.Lifecycle())...)
+}
+
+func (taskStates) Schema(r huma.Registry) *huma.Schema {
+	return enum(r, "TaskState", queue.States().States()...)
+}
 
 // eventsOf are the events of a table, each once.
 func eventsOf[S, E ~string](t *fsm.Table[S, E]) (events []E) {
@@ -117,48 +125,59 @@ func eventsOf[S, E ~string](t *fsm.Table[S, E]) (events []E) {
 	return events
 }
 
-func (healthStates) Schema(huma.Registry) *huma.Schema {
-	return enum(health.StateOK, health.StateDegraded, health.StateUnhealthy)
+func (healthStates) Schema(r huma.Registry) *huma.Schema {
+	return enum(r, "HealthState", health.StateOK, health.StateDegraded, health.StateUnhealthy)
 }
 
-func (outcomes) Schema(huma.Registry) *huma.Schema {
-	return enum(runtime.Drained, runtime.Forced, runtime.Abandoned)
+func (outcomes) Schema(r huma.Registry) *huma.Schema {
+	return enum(r, "StopOutcome", runtime.Drained, runtime.Forced, runtime.Abandoned)
 }
 
-func (traceKinds) Schema(huma.Registry) *huma.Schema {
-	return enum(knownTraces...)
+func (traceKinds) Schema(r huma.Registry) *huma.Schema {
+	return enum(r, "TraceKind", knownTraces...)
 }
 
 // Schema lists the states of a queue.
-func (QueueState) Schema(huma.Registry) *huma.Schema {
-	return enum(queueStates...)
+func (QueueState) Schema(r huma.Registry) *huma.Schema {
+	return enum(r, "QueueState", queueStates...)
 }
 
 // Schema lists the states of an operation.
-func (OperationState) Schema(huma.Registry) *huma.Schema {
-	return enum(OperationRunning, OperationSucceeded, OperationFailed)
+func (OperationState) Schema(r huma.Registry) *huma.Schema {
+	return enum(r, "OperationState", OperationRunning, OperationSucceeded, OperationFailed)
 }
 
 // Schema lists the outcomes.
-func (AuditOutcome) Schema(huma.Registry) *huma.Schema { return enum(auditOutcomes...) }
+func (AuditOutcome) Schema(r huma.Registry) *huma.Schema {
+	return enum(r, "AuditOutcome", auditOutcomes...)
+}
 
 // Schema lists the roles.
-func (Role) Schema(huma.Registry) *huma.Schema { return enum(Viewer, Operator, Admin) }
+func (Role) Schema(r huma.Registry) *huma.Schema {
+	return enum(r, "Role", Viewer, Operator, Admin)
+}
 
 // Schema lists the types of events.
-func (EventType) Schema(huma.Registry) *huma.Schema {
-	return enum(append(slices.Clone(eventTypes), EventMissed)...)
+func (EventType) Schema(r huma.Registry) *huma.Schema {
+	return enum(r, "EventType", append(slices.Clone(eventTypes), EventMissed)...)
 }
 
 // Schema lists the modes of a stop.
-func (StopMode) Schema(huma.Registry) *huma.Schema { return enum(Graceful, Forced) }
+func (StopMode) Schema(r huma.Registry) *huma.Schema {
+	return enum(r, "StopMode", Graceful, Forced)
+}
 
-func enum[T ~string](values ...T) *huma.Schema {
-	s := &huma.Schema{Type: huma.TypeString}
-	for _, v := range values {
-		s.Enum = append(s.Enum, string(v))
+// enum keeps the values of a type under its name, and refers to them: a generated client has one type for all fields that hold one.
+func enum[T ~string](r huma.Registry, name string, values ...T) *huma.Schema {
+	if r.Map()[name] == nil {
+		s := &huma.Schema{Type: huma.TypeString}
+		for _, v := range values {
+			s.Enum = append(s.Enum, string(v))
+		}
+		s.PrecomputeMessages()
+		r.Map()[name] = s
 	}
-	return s
+	return &huma.Schema{Ref: "#/components/schemas/" + name}
 }
 
 // settleSchemas says of answers what huma does not know: lists are never null, and more properties may come with later versions. What clients send stays
