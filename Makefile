@@ -26,7 +26,7 @@ lint: ## Check format, vet and the rules of .golangci.yaml (the first run builds
 	$(LINT) run ./...
 
 .PHONY: generate
-generate: ## Make again what is made from the code: the OpenAPI document
+generate: ## Make again what is made from the code: the OpenAPI document, and the client made of it
 	$(GO) generate ./...
 
 .PHONY: tidy

@@ -36,6 +36,7 @@ var rooms = []room{
 	{name: "config"},
 	{name: "logging"},
 	{name: "openapi"},
+	{name: "openapi/client", standalone: true},
 	{name: "tracing", mayImport: []string{"fsm", "task"}},
 	{name: "queue", mayImport: []string{"fsm", "task", "task/encodable"}},
 	{name: "queue/memory", mayImport: []string{"fsm", "task", "queue"}},
