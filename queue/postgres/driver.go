@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"regexp"
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/plba/plba/queue"
@@ -76,7 +78,7 @@ func (s *Settings) Validate() error {
 type Option func(*driver)
 
 // Pool lets queues without a URL of their own use the application's pool. It is not closed by this package. It needs room for a connection that is kept for
-// notifications, and a few more.
+// notifications, and a few more; with less than 2 it is refused, and so is one whose connections have synchronous_commit off ([ErrUnsafe]).
 func Pool(p *pgxpool.Pool) Option { return func(d *driver) { d.pool = p } }
 
 // Driver returns the driver "postgres". It is safe for concurrent use. Queues with the same URL and schema share their connections.
@@ -118,7 +120,7 @@ func (d *driver) Settings() queue.Settings {
 
 // Open connects, brings the tables to the version of this package if need be, and opens the queue.
 //
-// Errors: [ErrUnavailable], [ErrNewer], ctx's, the server's.
+// Errors: [ErrUnavailable], [ErrNewer], [ErrUnsafe], ctx's, the server's.
 func (d *driver) Open(ctx context.Context, o queue.Opening) (queue.Engine, error) {
 	if o.Settings == nil {
 		o.Settings = d.Settings()
@@ -183,18 +185,37 @@ func (d *driver) release(at place, sh *shared) {
 // openStore makes the pool; nothing is connected yet.
 func (d *driver) openStore(s *Settings) (*store, error) {
 	if s.URL == "" && d.pool != nil {
-		return newStore(d.pool, s, nil), nil
+		pool, err := borrow(d.pool, s.Timeout)
+		if err != nil {
+			return nil, err
+		}
+		return newStore(pool, s), nil
 	}
 	config, err := pgxpool.ParseConfig(s.URL)
 	if err != nil {
 		return nil, errors.New("the environment variables of PostgreSQL (PGHOST, PGPORT, …) cannot be read")
 	}
 	config.MaxConns = int32(min(s.Connections, 10_000)) //nolint:gosec // bounded
+	config.PingTimeout = max(s.Timeout/time.Duration(2*s.Connections), minPing)
+	config.AfterConnect = commitSafely
 	config.ConnConfig.RuntimeParams["application_name"] = "plba"
 	config.ConnConfig.ConnectTimeout = s.Timeout
-	pool, err := pgxpool.NewWithConfig(context.Background(), config)
+	config.ConnConfig.DialFunc = (&net.Dialer{KeepAliveConfig: keepAlive}).DialContext
+	pool, err := dial(config, s.Timeout)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	return newStore(pool, s, pool.Close), nil
+	return newStore(pool, s), nil
+}
+
+// minPing is the least that an idle connection is given to show that it lives. It is given no more than an operation can spend on all that have died.
+const minPing = 500 * time.Millisecond
+
+// keepAlive finds connections that died while they were idle, within a minute, and keeps firewalls from forgetting those that live.
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}
+
+// commitSafely lets the connection wait for the disk at each commit, whatever the server, the database or the user is set to. Stricter settings stay.
+func commitSafely(ctx context.Context, c *pgx.Conn) error {
+	_, err := c.Exec(ctx, "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'")
+	return err
 }

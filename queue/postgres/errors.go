@@ -16,6 +16,8 @@ var (
 	ErrUnavailable = errors.New("the database is unavailable")
 	// ErrNewer: the tables were made by a version of this package that this one cannot work with.
 	ErrNewer = errors.New("the tables belong to a newer version")
+	// ErrUnsafe: the server would acknowledge what it may forget in a crash.
+	ErrUnsafe = errors.New("synchronous_commit is off")
 )
 
 // SQLSTATE codes that are acted on.

@@ -91,10 +91,13 @@ func TestStartWithoutTheDatabase(t *testing.T) {
 
 // Many processes that start at once make the tables once; a program that is too old for them is refused.
 func TestMigration(t *testing.T) {
-	pool := connect(t, pgtest.Start(t).Database(t))
+	url := pgtest.Start(t).Database(t)
+	pool := connect(t, url)
 	open := func() error {
-		d := postgres.Driver(postgres.Pool(pool))
-		e, err := d.Open(t.Context(), queue.Opening{Queue: "q"})
+		d := postgres.Driver()
+		set := d.Settings().(*postgres.Settings)
+		set.URL = url
+		e, err := d.Open(t.Context(), queue.Opening{Queue: "q", Settings: set})
 		if err == nil {
 			err = e.Close(t.Context())
 		}

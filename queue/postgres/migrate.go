@@ -95,6 +95,9 @@ const (
 // migrate brings the tables to this version.
 func (s *store) migrate(ctx context.Context) error {
 	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if err := isSafe(ctx, tx); err != nil {
+			return err
+		}
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1, hashtext($2))", lockMigrate, s.schema); err != nil {
 			return err
 		}
@@ -116,6 +119,16 @@ func (s *store) migrate(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// isSafe refuses connections whose commits are not on the disk when they are acknowledged. Those of our own pool are, unless a pooler is between.
+func isSafe(ctx context.Context, tx pgx.Tx) error {
+	var commit, user string
+	if err := tx.QueryRow(ctx, "SELECT current_setting('synchronous_commit'), quote_ident(current_user)").Scan(&commit, &user); err != nil || commit != "off" {
+		return err
+	}
+	return fmt.Errorf("%w: a crash of the server would lose acknowledged tasks; set it for the connections of the pool, or for the user: ALTER ROLE %s SET synchronous_commit = on",
+		ErrUnsafe, user)
 }
 
 // version reads which version the tables have, and makes what is needed to say that.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Processes tell each other which queues have something new, over one channel for the schema. A notification is a hint that saves waiting for the next look;
@@ -15,8 +16,7 @@ import (
 // Times of notifications.
 const (
 	tellPause   = 5 * time.Millisecond // between two of ours: each is a commit
-	listenCheck = 15 * time.Second     // after so long without a notification the connection is checked
-	listenPause = time.Second          // before the next try to get one
+	listenPause = time.Second          // before the next try to get a connection
 )
 
 func (s *store) channel() string { return "plba_" + s.schema }
@@ -74,28 +74,26 @@ func (s *store) listen() {
 	}
 }
 
-// hear listens until the connection fails.
+// hear listens until the connection fails. When nothing has come for the length of the timeout it asks whether the connection lives.
 func (s *store) hear() error {
-	c, err := s.pool.Acquire(s.ctx)
-	if err != nil {
+	var c *pgxpool.Conn
+	err := s.once(s.ctx, func(ctx context.Context) (err error) {
+		if c, err = s.pool.Acquire(ctx); err != nil {
+			return err
+		}
+		_, err = c.Exec(ctx, "LISTEN "+pgx.Identifier{s.channel()}.Sanitize())
 		return err
+	})
+	if c != nil {
+		defer s.hangUp(c)
 	}
-	conn := c.Hijack() // it is never used for anything else again
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), time.Second)
-		defer cancel()
-		_ = conn.Close(ctx)
-	}()
-	if err := s.once(s.ctx, func(ctx context.Context) error {
-		_, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{s.channel()}.Sanitize())
-		return err
-	}); err != nil {
+	if err != nil {
 		return err
 	}
 	s.wake("") // for what was told before
 	for {
-		ctx, cancel := context.WithTimeout(s.ctx, listenCheck)
-		n, err := conn.WaitForNotification(ctx)
+		ctx, cancel := context.WithTimeout(s.ctx, s.timeout)
+		n, err := c.Conn().WaitForNotification(ctx)
 		cancel()
 		switch {
 		case err == nil:
@@ -104,14 +102,22 @@ func (s *store) hear() error {
 			}
 		case s.ctx.Err() != nil:
 			return s.ctx.Err()
-		case errors.Is(err, context.DeadlineExceeded) && !conn.IsClosed():
-			if err := s.once(s.ctx, conn.Ping); err != nil {
+		case errors.Is(err, context.DeadlineExceeded) && !c.Conn().IsClosed():
+			if err := s.once(s.ctx, c.Ping); err != nil {
 				return err
 			}
 		default:
 			return err
 		}
 	}
+}
+
+// hangUp gives the place of a connection back to the pool, but not the connection: it listens.
+func (s *store) hangUp(c *pgxpool.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), time.Second)
+	defer cancel()
+	_ = c.Conn().Close(ctx)
+	c.Release()
 }
 
 // wake lets receivers of a queue look at it, and who waits for room; "": of all.

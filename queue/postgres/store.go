@@ -9,13 +9,11 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // store is one schema of one database, shared by the engines of this process that are in it.
 type store struct {
-	pool    *pgxpool.Pool
-	free    func() // closes the pool if it is ours
+	pool    *conns
 	schema  string
 	timeout time.Duration
 	self    string   // tells our own notifications from others'
@@ -34,9 +32,9 @@ type store struct {
 	dirty   map[string]bool // queues that other processes are to hear of
 }
 
-func newStore(pool *pgxpool.Pool, s *Settings, free func()) *store {
+func newStore(pool *conns, s *Settings) *store {
 	st := &store{
-		pool: pool, free: free, schema: s.Schema, timeout: s.Timeout, self: uuid.NewString(),
+		pool: pool, schema: s.Schema, timeout: s.Timeout, self: uuid.NewString(),
 		changed: make(chan struct{}, 1), engines: map[*engine]bool{}, dirty: map[string]bool{},
 	}
 	st.ctx, st.cancel = context.WithCancel(context.Background())
@@ -49,9 +47,7 @@ func newStore(pool *pgxpool.Pool, s *Settings, free func()) *store {
 func (s *store) close() {
 	s.cancel()
 	s.work.Wait()
-	if s.free != nil {
-		s.free()
-	}
+	s.pool.close()
 }
 
 // prepare makes sure that the tables are there. While that fails it is tried again by everyone who needs them.
@@ -84,11 +80,21 @@ func (s *store) do(ctx context.Context, f func(ctx context.Context) error) error
 func (s *store) once(ctx context.Context, f func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, fmt.Errorf("%w: no answer in %s", ErrUnavailable, s.timeout))
 	defer cancel()
+	ended := s.pool.watch()
 	err := f(ctx)
-	if cause := context.Cause(ctx); err != nil && errors.Is(cause, ErrUnavailable) {
-		return cause
+	if err == nil || sqlState(err) != "" {
+		ended(true)
+		return err
 	}
-	return err
+	cause := context.Cause(ctx)
+	if !errors.Is(cause, ErrUnavailable) {
+		return err
+	}
+	ended(false)
+	if most, all := s.pool.busy(); all {
+		return fmt.Errorf("%w, and all %d connections of the pool are in use", cause, most)
+	}
+	return cause
 }
 
 // tx runs f in a transaction, within the timeout.
