@@ -164,6 +164,9 @@ type namedCheckpoints struct {
 }
 
 func (c namedCheckpoints) Load(ctx context.Context, path string, into any) (bool, error) {
+	if !plain(path) { // nothing can have been saved there
+		return false, nil
+	}
 	found, err := c.inner.Load(ctx, path, into)
 	return found, named(c.queue, err)
 }
@@ -176,10 +179,16 @@ func (c namedCheckpoints) Save(ctx context.Context, path string, v any) error {
 }
 
 func (c namedCheckpoints) Forget(ctx context.Context, prefix string) error {
+	if !plain(prefix) {
+		return nil
+	}
 	return named(c.queue, c.inner.Forget(ctx, prefix))
 }
 
 func (c namedCheckpoints) List(ctx context.Context, prefix string) ([]string, error) {
+	if !plain(prefix) {
+		return nil, nil
+	}
 	paths, err := c.inner.List(ctx, prefix)
 	return paths, named(c.queue, err)
 }
