@@ -1,14 +1,15 @@
 package control
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"net/http"
 	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/negotiation"
 	"github.com/plba/plba/control/internal/input"
-	"github.com/plba/plba/pipeline"
 	"github.com/plba/plba/tracing"
 )
 
@@ -34,8 +35,8 @@ func pipelineEndpoints() []entry {
 	return []entry{
 		read(endpoint{
 			id: "listPipelines", method: http.MethodGet, path: "/api/v1/pipelines", access: accessRead, polled: true, tag: tagPipelines, summary: "List the pipelines",
-			detail: "The pipelines in the order of registration.",
-			answer: "The pipelines.", example: PipelineList{Pipelines: []PipelineSummary{{Name: "orders", In: "domain.MailRef", Out: "pipeline.Done", Stages: 6}}},
+			detail: "The pipelines in the order of registration, each with what has happened in it as a whole.",
+			answer: "The pipelines.", example: PipelineList{Pipelines: []PipelineSummary{examplePipeline()}},
 		}, func(_ context.Context, s *Service, in *input.Page) (PipelineList, error) {
 			list, next, err := s.Pipelines(in.After, in.Limit)
 			return PipelineList{list, next}, err
@@ -62,34 +63,46 @@ type pipelineOutput struct {
 func pipelineEndpoint() entry {
 	e := endpoint{
 		id: "getPipeline", method: http.MethodGet, path: "/api/v1/pipelines/{name}", access: accessRead, polled: true, tag: tagPipelines, summary: "Show a pipeline",
-		detail: "The graph of its stages, as JSON or as a Mermaid flowchart.",
-		answer: "The graph.", problems: []int{http.StatusNotFound},
+		detail: "The graph of its stages, and what has happened at each of them since the process began, as JSON or as a Mermaid flowchart.",
+		answer: "The graph with its counters.", problems: []int{http.StatusNotFound},
 	}
-	get := read(e, func(_ context.Context, s *Service, in *input.Pipeline) (pipeline.Graph, error) {
+	get := read(e, func(_ context.Context, s *Service, in *input.Pipeline) (PipelineDetail, error) {
 		return s.Pipeline(in.Name)
 	})
 	get.bind = func(a *api) {
 		doc := e.document()
 		doc.Responses["200"].Content = map[string]*huma.MediaType{
-			"application/json": {Schema: a.schema(reflect.TypeFor[pipeline.Graph]()), Example: exampleGraph()},
-			mermaidType:        {Schema: &huma.Schema{Type: huma.TypeString}, Example: exampleGraph().Mermaid()},
+			"application/json": {Schema: a.schema(reflect.TypeFor[PipelineDetail]()), Example: detailOf(exampleGraph(), exampleCounters())},
+			mermaidType:        {Schema: &huma.Schema{Type: huma.TypeString}, Example: exampleGraph().MermaidWith(exampleCounters())},
 		}
 		registerAs(a, e, doc, func(_ context.Context, in *negotiatedInput) (*pipelineOutput, error) {
-			g, err := a.svc.Pipeline(in.Name)
-			if err != nil {
-				return nil, err
-			}
 			asMermaid := in.Format == "mermaid"
 			if in.Format == "" {
 				asMermaid = negotiation.SelectQValue(in.Accept, []string{"application/json", mermaidType}) == mermaidType
 			}
 			if asMermaid {
-				return &pipelineOutput{mermaidType, "Accept", []byte(g.Mermaid())}, nil
+				drawing, err := a.svc.PipelineDrawing(in.Name)
+				return &pipelineOutput{mermaidType, "Accept", []byte(drawing)}, err
 			}
-			return &pipelineOutput{"application/json", "Accept", g.JSON()}, nil
+			detail, err := a.svc.Pipeline(in.Name)
+			if err != nil {
+				return nil, err
+			}
+			text, err := indented(detail)
+			return &pipelineOutput{"application/json", "Accept", text}, err
 		})
 	}
 	return get
+}
+
+// indented is v as JSON for people: Go types hold arrows, which stay as they are.
+func indented(v PipelineDetail) ([]byte, error) {
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	err := e.Encode(v)
+	return text.Bytes(), err
 }
 
 type tracesInput struct {

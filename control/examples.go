@@ -138,7 +138,7 @@ func exampleGraph() pipeline.Graph {
 		Nodes: []pipeline.Node{
 			{ID: "orders", Name: "orders", Kind: "pipeline", In: "domain.MailRef", Out: "pipeline.Done"},
 			{ID: "orders/load", Parent: "orders", Name: "load", Kind: "map", In: "domain.MailRef", Out: "domain.Mail",
-				Policies: map[string]string{"timeout": "30s"}},
+				Policies: map[string]string{"retry": "3", "timeout": "30s"}},
 			{ID: "orders/store", Parent: "orders", Name: "store", Kind: "sink", In: "domain.Mail", Out: "pipeline.Done"},
 		},
 		Edges: []pipeline.Edge{
@@ -146,6 +146,20 @@ func exampleGraph() pipeline.Graph {
 			{From: "orders/load", To: "orders/store", Type: "domain.Mail"},
 		},
 	}
+}
+
+// exampleCounters are those of exampleGraph: of 21 runs one waits for the mail server, one has failed there, and two mails were not orders.
+func exampleCounters() map[string]pipeline.Counters {
+	return map[string]pipeline.Counters{
+		"orders":       {InFlight: 1, Done: 17, Failed: 1, Dropped: 2, Timed: 20, Nanos: 8_400_000_000},
+		"orders/load":  {InFlight: 1, Done: 19, Failed: 1, Retried: 2, Timed: 20, Nanos: 8_000_000_000},
+		"orders/store": {Done: 17, Dropped: 2, Timed: 19, Nanos: 380_000_000},
+	}
+}
+
+func examplePipeline() PipelineSummary {
+	g := exampleGraph()
+	return PipelineSummary{Name: g.Name, In: g.In, Out: g.Out, Stages: len(g.Nodes) - 1, Counters: countersOf(exampleCounters()[g.Name])}
 }
 
 func exampleTrace() tracing.Trace {

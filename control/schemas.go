@@ -51,10 +51,6 @@ func nameSchema(t reflect.Type, hint string) string {
 		return "WorkerMove"
 	case reflect.TypeFor[Move[runtime.State, runtime.Event]]():
 		return "RuntimeMove"
-	case reflect.TypeFor[pipeline.Graph]():
-		return "PipelineGraph"
-	case reflect.TypeFor[pipeline.Node]():
-		return "PipelineNode"
 	case reflect.TypeFor[pipeline.Edge]():
 		return "PipelineEdge"
 	case reflect.TypeFor[tracing.Summary]():

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/plba/plba/pipeline"
 	"github.com/plba/plba/runtime"
 	"github.com/plba/plba/tracing"
 	"github.com/plba/plba/workers"
@@ -54,49 +53,6 @@ func (s *Service) Worker(name string) (WorkerDetail, error) {
 		info.Activity = []workers.Transition{}
 	}
 	return WorkerDetail{info, lifecycleAt(workers.Lifecycle(), info.State)}, nil
-}
-
-// PipelineSummary is one line in the list of pipelines.
-type PipelineSummary struct {
-	Name   string `json:"name"`
-	In     string `json:"in"`     // Go type
-	Out    string `json:"out"`    // Go type
-	Stages int    `json:"stages"` // with those inside of stages
-}
-
-// Pipelines lists pipelines in the order of registration, limit of them (1 to 1000; 0 counts as 100) after the one of that name. next is the after that goes
-// on, "" at the end.
-func (s *Service) Pipelines(after string, limit int) (list []PipelineSummary, next string, err error) {
-	var names []string
-	byName := map[string]PipelineSummary{}
-	for _, g := range s.graphs() {
-		names = append(names, g.Name)
-		byName[g.Name] = PipelineSummary{Name: g.Name, In: g.In, Out: g.Out, Stages: len(g.Nodes) - 1}
-	}
-	return page(names, after, limit, func(name string) (PipelineSummary, bool) { return byName[name], true })
-}
-
-// Pipeline gives the graph of one pipeline.
-func (s *Service) Pipeline(name string) (pipeline.Graph, error) {
-	graphs := s.graphs()
-	names := make([]string, len(graphs))
-	for i, g := range graphs {
-		if g.Name == name {
-			return g, nil
-		}
-		names[i] = g.Name
-	}
-	return pipeline.Graph{}, noSuch("pipeline", name, names)
-}
-
-// graphs are those of the pipelines that the root package hung on the application.
-func (s *Service) graphs() (graphs []pipeline.Graph) {
-	for _, x := range s.app.Extensions(runtime.PipelineKey) {
-		if p, ok := x.(interface{ Graph() pipeline.Graph }); ok {
-			graphs = append(graphs, p.Graph())
-		}
-	}
-	return graphs
 }
 
 var knownTraces = []tracing.Kind{tracing.KindBusiness, tracing.KindTransition}

@@ -69,6 +69,32 @@ func TestGraphOfOneStage(t *testing.T) {
 	}
 }
 
+// The drawing of a pipeline at work says at each node what has happened there.
+func TestGraphWithCounters(t *testing.T) {
+	g := pipeline.New[int, int]("p").Stage(pipeline.New[int, int]("q").Stage(add("a", 1).Retry(2)).MustBuild()).Stage(add("b", 1)).MustBuild().Graph()
+	golden(t, "graph-counters.mmd", g.MermaidWith(map[string]pipeline.Counters{
+		"p":     {InFlight: 2, Done: 1034, Failed: 3, Dropped: 1, Timed: 1038, Nanos: 1038 * 12_345_678},
+		"p/q":   {InFlight: 1, Done: 1036, Failed: 2, Timed: 2, Nanos: 3000},
+		"p/q/a": {Done: 1, Retried: 7},
+	}))
+}
+
+func TestCountersAsText(t *testing.T) {
+	for c, want := range map[pipeline.Counters]string{
+		{}:                                     "0 done",
+		{InFlight: 1}:                          "1 in flight, 0 done",
+		{Failed: 1, Dropped: 2, Retried: 3}:    "0 done, 1 failed, 2 dropped, 3 retried",
+		{Done: 2, Timed: 2, Nanos: 3}:          "2 done, 1ns each",
+		{Done: 2, Timed: 1, Nanos: 1_234}:      "2 done, 1.23µs each",
+		{Done: 2, Timed: 1, Nanos: 3_725e9}:    "2 done, 1h2m10s each",
+		{Done: 2, Timed: 1, Nanos: 99_999_999}: "2 done, 100ms each",
+	} {
+		if got := c.String(); got != want {
+			t.Errorf("%+v: %q, want %q", c, got, want)
+		}
+	}
+}
+
 func TestGraphIsSound(t *testing.T) {
 	g := drawn().Graph()
 	seen := map[string]bool{}

@@ -7,8 +7,11 @@ import (
 )
 
 // Mermaid is the graph as a Mermaid flowchart, which GitHub and most wikis draw.
-func (g Graph) Mermaid() string {
-	d := drawing{numbers: map[string]int{}, children: map[string][]Node{}}
+func (g Graph) Mermaid() string { return g.MermaidWith(nil) }
+
+// MermaidWith is Mermaid with what was counted at each node, by its ID, in a line of its own: what Pipeline.Counters gives.
+func (g Graph) MermaidWith(counters map[string]Counters) string {
+	d := drawing{numbers: map[string]int{}, children: map[string][]Node{}, counters: counters}
 	for i, n := range g.Nodes {
 		d.numbers[n.ID] = i
 		d.children[n.Parent] = append(d.children[n.Parent], n)
@@ -30,6 +33,7 @@ type drawing struct {
 	strings.Builder
 	numbers  map[string]int
 	children map[string][]Node
+	counters map[string]Counters
 }
 
 func (d *drawing) line(depth int, format string, args ...any) {
@@ -46,10 +50,10 @@ func (d *drawing) node(n Node, depth int) {
 		if n.Kind == kindFilter {
 			left, right = "{{", "}}"
 		}
-		d.line(depth, `n%d%s"%s"%s`, d.numbers[n.ID], left, label(n, "<br/>"), right)
+		d.line(depth, `n%d%s"%s"%s`, d.numbers[n.ID], left, d.label(n, "<br/>"), right)
 		return
 	}
-	d.line(depth, `subgraph n%d["%s"]`, d.numbers[n.ID], label(n, ", "))
+	d.line(depth, `subgraph n%d["%s"]`, d.numbers[n.ID], d.label(n, ", "))
 	if g := gateway(n.Kind); g != "" {
 		d.line(depth+1, `n%d_in{"%s"}`, d.numbers[n.ID], g)
 	}
@@ -97,8 +101,8 @@ func (d *drawing) edge(g Graph, e Edge) {
 	}
 }
 
-// label is the name, the description, the kind and the policies of a stage.
-func label(n Node, separator string) string {
+// label is the name, the description, the kind, the policies and the counters of a stage.
+func (d *drawing) label(n Node, separator string) string {
 	text := escape(n.Name)
 	if n.Description != "" {
 		text += separator + escape(n.Description)
@@ -111,6 +115,9 @@ func label(n Node, separator string) string {
 	slices.Sort(keys)
 	for _, k := range keys {
 		text += separator + strings.ReplaceAll(k, "_", " ") + " " + escape(n.Policies[k])
+	}
+	if c, counted := d.counters[n.ID]; counted {
+		text += separator + c.String()
 	}
 	return text
 }

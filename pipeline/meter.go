@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +26,32 @@ func (c Counters) Mean() time.Duration {
 		return 0
 	}
 	return time.Duration(c.Nanos / c.Timed)
+}
+
+// String is what there is to say in a line: "2 in flight, 1034 done, 3 failed, 7 retried, 12.4ms each".
+func (c Counters) String() string {
+	var parts []string
+	for _, p := range []struct {
+		n    int64
+		what string
+	}{{c.InFlight, "in flight"}, {c.Done, "done"}, {c.Failed, "failed"}, {c.Dropped, "dropped"}, {c.Retried, "retried"}} {
+		if p.n != 0 || p.what == "done" {
+			parts = append(parts, strconv.FormatInt(p.n, 10)+" "+p.what)
+		}
+	}
+	if c.Timed > 0 {
+		parts = append(parts, rounded(c.Mean()).String()+" each")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// rounded is d with three digits or so.
+func rounded(d time.Duration) time.Duration {
+	unit := time.Duration(1)
+	for d/unit >= 1000 {
+		unit *= 10
+	}
+	return d.Round(unit)
 }
 
 // A stage is quick when its last timed run took less than this. Then one run in quickSample is timed, because
