@@ -10,6 +10,7 @@ import (
 	"github.com/plba/plba"
 	"github.com/plba/plba/queue"
 	"github.com/plba/plba/queue/postgres"
+	"github.com/plba/plba/queue/sqlite"
 	"github.com/plba/plba/task"
 	"github.com/plba/plba/workers"
 )
@@ -20,12 +21,24 @@ type module func(*plba.Registry) error
 func (module) Name() string                      { return "test" }
 func (m module) Register(r *plba.Registry) error { return m(r) }
 
-// application makes one whose queues are in the child's database.
+// childQueue is the configuration of an application's queues; without it they are in the child's database.
+const childQueue = "PLBA_POSTGRES_QUEUE"
+
+// application makes one; it has the queue "tests", and maybe more.
 func application(m module, out io.Writer, opts ...plba.Option) (*plba.App, error) {
-	const yaml = "platform: {queues: {tests: {backend: postgres, url: %q, poll: 200ms, timeout: 5s}}}"
 	return plba.New(m, append([]plba.Option{
-		plba.WithDrivers(postgres.Driver()), plba.WithoutControlListener(), plba.WithOutput(out), plba.WithConfigYAML(fmt.Sprintf(yaml, os.Getenv(childURL))),
+		plba.WithDrivers(postgres.Driver(), sqlite.Driver()), plba.WithoutControlListener(), plba.WithOutput(out),
+		plba.WithConfigYAML(queueSection("tests")),
 	}, opts...)...)
+}
+
+// queueSection is the configuration of a queue of an application.
+func queueSection(name string) string {
+	section := os.Getenv(childQueue)
+	if section == "" {
+		section = fmt.Sprintf("{backend: postgres, url: %q, poll: 200ms, timeout: 5s}", os.Getenv(childURL))
+	}
+	return fmt.Sprintf("platform: {queues: {%s: %s}}", name, section)
 }
 
 // order is what the queues carry.
@@ -34,11 +47,11 @@ type order struct {
 }
 
 // runChild runs an application whose queue is "tests", until it is told to stop.
-func runChild(register func(r *plba.Registry, q *queue.Queue[order])) error {
+func runChild(register func(r *plba.Registry, q *queue.Queue[order]), opts ...plba.Option) error {
 	app, err := application(func(r *plba.Registry) error {
 		register(r, plba.Queue[order](r, "tests"))
 		return nil
-	}, os.Stderr)
+	}, os.Stderr, opts...)
 	if err != nil {
 		return err
 	}

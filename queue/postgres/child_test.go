@@ -21,9 +21,11 @@ import (
 
 // roles are what the processes do that tests start.
 var roles = map[string]func() error{
-	"work":   workUntilKilled,
-	"handle": handleUntilTold,
-	"hold":   holdOn,
+	"work":     workUntilKilled,
+	"handle":   handleUntilTold,
+	"hold":     holdOn,
+	"instance": beInstance,
+	"reckless": beReckless,
 }
 
 // childURL tells a child where the database is.
