@@ -14,14 +14,16 @@
 //
 // # Promises
 //
-// Publish, Complete, Save and what operators do return after the commit of a transaction. How safe that is is the server's synchronous_commit.
+// Publish, Complete, Save and what operators do return after the commit of a transaction, which waits for the server's disk: connections of this package never have
+// synchronous_commit off, and a borrowed pool that has is refused with [ErrUnsafe]. [PublishTx] is as safe as the application's transaction.
 //
 // Every lease has a token that grows with each claim, and each statement that answers for a task compares it: an answer that comes late changes nothing. A lease
 // ends by the clock of the database, and only by that. Whoever is alive takes back what others left: all processes look for expired leases,
 // each poll.
 //
 // When the database is away, operations fail with [ErrUnavailable] within the timeout, workers pause and try again, and the first that succeeds goes on. A
-// publish that was cut off is sent once more; the task's ID keeps it from being there twice. An operation whose answer was lost may have happened.
+// publish that was cut off is sent once more; the task's ID keeps it from being there twice. An operation whose answer was lost may have happened. When nobody
+// gets an answer any more, connections have died silently, most likely: all of them are replaced at once.
 //
 // # How it is fast
 //
