@@ -61,7 +61,7 @@ func TestCompare(t *testing.T) {
 	for round := range n {
 		for i := range sides { // the one that begins changes
 			s := sides[(i+round)%len(sides)]
-			measure(t, s, v, &results)
+			measure(t, s, meter{server.PID()}, v, &results)
 		}
 	}
 	if *backlogs {

@@ -1,8 +1,10 @@
 package bench
 
 import (
+	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -22,21 +24,32 @@ const (
 	p99      = "published → worked, idle queue, p99, ms"
 )
 
+// cpuOf names the CPU time that goes with a rate.
+func cpuOf(what string) string { return strings.TrimSuffix(what, "jobs/s") + "µs of CPU a job" }
+
 // measure does everything once.
-func measure(t *testing.T, s side, v volume, results *table) {
+func measure(t *testing.T, s side, m meter, v volume, results *table) {
 	t.Helper()
+	figure := func(what string, jobs int, f func() float64) {
+		var rate float64
+		client, server := m.during(jobs, func() { rate = f() })
+		results.add(what, s.name(), rate)
+		results.add(cpuOf(what), s.name(), microseconds(client+server))
+		if os.Getenv("SPLIT") != "" {
+			t.Logf("%s %s: client %s server %s", s.name(), what, client, server)
+		}
+	}
 	clear := func() {
 		if err := s.reset(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	clear()
-	rate := publishBulk(t, s, v.bulk, v.perCall)
-	results.add(bulk, s.name(), rate)
-	results.add(worked, s.name(), drain(t, s, v.bulk, v.bulk))
+	figure(bulk, v.bulk, func() float64 { return publishBulk(t, s, v.bulk, v.perCall) })
+	figure(worked, v.bulk, func() float64 { return drain(t, s, v.bulk, v.bulk) })
 	clear()
-	results.add(single16, s.name(), publishSingly(t, s, v.single, 16))
-	results.add(single64, s.name(), publishSingly(t, s, v.single, 64))
+	figure(single16, v.single, func() float64 { return publishSingly(t, s, v.single, 16) })
+	figure(single64, v.single, func() float64 { return publishSingly(t, s, v.single, 64) })
 	clear()
 	latencies := idle(t, s, v.idle, time.Duration(v.intervals)*time.Millisecond)
 	results.add(p50, s.name(), milliseconds(latencies[len(latencies)/2]))

@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/plba/plba/queue"
 	"github.com/plba/plba/task"
@@ -117,33 +119,29 @@ func (e *engine) endAll(ctx context.Context, open map[queue.Token]*queue.Complet
 
 // finish ends, in one statement, leases of tasks that are done and that nothing hangs on.
 func (e *engine) finish(ctx context.Context, id int32, open map[queue.Token]*queue.Completion, ended map[queue.Token]bool) error {
-	var ids []string
-	var leases []int64
-	tokens := map[string]queue.Token{}
+	var done []queue.Token
+	current := map[string]queue.Token{} // of a task's tokens the later one: no other can be alive
 	for tok, c := range open {
-		if c.Outcome == task.Done || c.Outcome == task.Dropped {
-			ids, leases = append(ids, tok.ID), append(leases, tok.Lease)
-			tokens[tok.ID] = later(tokens[tok.ID], tok)
+		if c.Outcome != task.Done && c.Outcome != task.Dropped {
+			continue
+		}
+		done = append(done, tok)
+		if tok.Lease > current[tok.ID].Lease {
+			current[tok.ID] = tok
 		}
 	}
-	if len(ids) == 0 {
+	if len(done) == 0 {
 		return nil
 	}
+	slices.SortFunc(done, func(a, b queue.Token) int { return strings.Compare(a.ID, b.ID) }) // all lock tasks in that order
+	ids, leases := tokens(done)
 	return e.do(ctx, func(ctx context.Context) error {
 		gone, err := collect[string](e.pool.Query(ctx, e.sql(finishSQL), id, ids, leases))
 		for _, id := range gone {
-			ended[tokens[id]] = true
+			ended[current[id]] = true
 		}
 		return err
 	})
-}
-
-// later is the token of the later claim: the only one that can be alive.
-func later(a, b queue.Token) queue.Token {
-	if a.Lease > b.Lease {
-		return a
-	}
-	return b
 }
 
 // endSome ends the leases that are left, each as its completion says, and counts those that are done.

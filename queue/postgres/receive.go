@@ -46,18 +46,10 @@ func (e *engine) Receive(ctx context.Context, max int, lease time.Duration) (lea
 
 // claim hands out what can be claimed now. Without anything it says how long to wait at most.
 func (e *engine) claim(ctx context.Context, id int32, most int, lease time.Duration) (leases []queue.Lease, wait time.Duration, err error) {
-	grouped := false
 	if !e.limited() {
-		leases, err = e.claimFree(ctx, id, most, lease)
-		if err != nil || len(leases) > 0 {
-			return leases, 0, err
-		}
-		var paused, open bool
-		err = e.do(ctx, func(ctx context.Context) error {
-			return e.pool.QueryRow(ctx, e.sql(lookSQL), id).Scan(&paused, &open, &grouped)
-		})
-		if err != nil || paused || !grouped {
-			return nil, idle, err
+		leases, grouped, err := e.claimUnlimited(ctx, id, most, lease)
+		if err != nil || len(leases) > 0 || !grouped {
+			return leases, idle, err
 		}
 	}
 	err = e.tx(ctx, func(ctx context.Context, tx pgx.Tx) (err error) {
@@ -65,6 +57,25 @@ func (e *engine) claim(ctx context.Context, id int32, most int, lease time.Durat
 		return err
 	})
 	return leases, wait, err
+}
+
+// claimUnlimited claims tasks as long as none has a group; grouped says that one has. A claim passes by a task that changes at that moment, which may be open
+// all the same: so it takes two that find nothing, if there is something.
+func (e *engine) claimUnlimited(ctx context.Context, id int32, most int, lease time.Duration) (leases []queue.Lease, grouped bool, err error) {
+	for range 2 {
+		leases, err = e.claimFree(ctx, id, most, lease)
+		if err != nil || len(leases) > 0 {
+			return leases, false, err
+		}
+		var paused, open bool
+		err = e.do(ctx, func(ctx context.Context) error {
+			return e.pool.QueryRow(ctx, e.sql(lookSQL), id).Scan(&paused, &open, &grouped)
+		})
+		if err != nil || paused || !open || grouped {
+			return nil, grouped && !paused, err
+		}
+	}
+	return nil, false, nil
 }
 
 // claimFree claims tasks that nothing limits, in one statement.
@@ -90,7 +101,7 @@ func (e *engine) handed(rows pgx.Rows, lease time.Duration) ([]queue.Lease, erro
 	var all []claimed
 	for rows.Next() {
 		var c claimed
-		if err := c.scan(rows, &c.payload); err != nil {
+		if err := c.scanLease(rows, &c.payload); err != nil {
 			return nil, err
 		}
 		all = append(all, c)

@@ -97,6 +97,14 @@ func (t *row) scan(from pgx.Rows, more ...any) error {
 	return from.Scan(append(fields, more...)...)
 }
 
+// leaseColumns are what a lease tells of a task t, in the order of scanLease.
+const leaseColumns = `t.id, t.kind, t.uniq, t.grp, t.enqueued, t.most, t.priority, t.due, t.seq, t.lease, t.attempt, t.undo, t.cause, t.metadata, t.payload`
+
+// scanLease reads a row whose columns are leaseColumns.
+func (t *row) scanLease(from pgx.Rows, payload *[]byte) error {
+	return from.Scan(&t.id, &t.kind, &t.unique, &t.group, &t.enqueued, &t.most, &t.priority, &t.due, &t.seq, &t.lease, &t.attempt, &t.undo, &t.cause, &t.metadata, payload)
+}
+
 // leased says whether it is under a lease.
 func (t *row) leased() bool { return t.stand == nowhere && t.state.living() }
 

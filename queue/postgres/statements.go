@@ -28,10 +28,26 @@ const inOrder = ` ORDER BY r.n ON CONFLICT (queue, id) DO NOTHING RETURNING id`
 // dueOf says when a record r is due.
 const dueOf = `, LATERAL (SELECT greatest(now(), CASE WHEN r.delay > 0 THEN now() + r.delay * interval '1 microsecond' ELSE coalesce(r.run_at, now()) END) AS due) d `
 
-// handPicked puts the tasks of a relation picked under a new lease.
-const handPicked = `UPDATE {}.tasks t SET state = CASE WHEN t.state = 5 THEN 5 ELSE 3 END, undo = t.state = 5, stand = 0, begun = true, lease = t.lease + 1,
-		attempt = t.failed + 1, leased_until = clock_timestamp() + $3 * interval '1 microsecond' FROM picked
-		WHERE t.queue = $1 AND t.id = picked.id RETURNING ` + rowColumns + `, t.payload`
+// How many rows there are of which kind changes faster than the server's statistics of a queue's table, so plans are not left to them. Rows that were just locked
+// are reached by where they are (at), those named by an ID through its index (named), and whether a lease is alive is never a reason to look at all that are
+// leased (alive).
+const (
+	at    = `t.ctid = ANY(ARRAY(`
+	alive = `coalesce(t.leased_until, '-infinity') > now()`
+)
+
+// named and end stand around what is to hold for the rows t that belong to rows u with an ID, which are x. OFFSET keeps it a look-up for each.
+const (
+	named = ` CROSS JOIN LATERAL (SELECT t.ctid, t.id FROM {}.tasks t WHERE t.queue = $1 AND t.id = u.id `
+	end   = ` OFFSET 0 FOR UPDATE) x`
+)
+
+// hand puts tasks under a new lease.
+const hand = `UPDATE {}.tasks t SET state = CASE WHEN t.state = 5 THEN 5 ELSE 3 END, undo = t.state = 5, stand = 0, begun = true, lease = t.lease + 1,
+		attempt = t.failed + 1, leased_until = clock_timestamp() + $3 * interval '1 microsecond' WHERE ` + at
+
+// handed is what it gives: what a lease tells of a task.
+const handed = `)) RETURNING ` + leaseColumns
 
 // undoable says whether a task t keeps the record of an effect.
 const undoable = `t.kept AND EXISTS (SELECT 1 FROM {}.checkpoints c WHERE c.queue = t.queue AND c.id = t.id AND c.path >= 'undo/' AND c.path < 'undo0')`
@@ -62,40 +78,35 @@ const (
 			EXISTS (SELECT 1 FROM {}.tasks WHERE queue = $1 AND stand = 2),
 			EXISTS (SELECT 1 FROM {}.tasks WHERE queue = $1 AND stand = 2 AND grp IS NOT NULL)
 			FROM {}.queues q WHERE q.queue = $1`
-	claimSQL = `WITH picked AS (
-			SELECT id FROM {}.tasks WHERE queue = $1 AND stand = 2 AND grp IS NULL
+	claimSQL = hand + `
+			SELECT ctid FROM {}.tasks WHERE queue = $1 AND stand = 2 AND grp IS NULL
 			AND NOT EXISTS (SELECT 1 FROM {}.tasks WHERE queue = $1 AND stand = 2 AND grp IS NOT NULL)
 			AND NOT EXISTS (SELECT 1 FROM {}.queues WHERE queue = $1 AND paused)
-			ORDER BY priority DESC, due, seq LIMIT $2 FOR UPDATE SKIP LOCKED)
-			` + handPicked
-	promoteSQL = `UPDATE {}.tasks t SET stand = 2, state = CASE WHEN t.state = 5 THEN 5 ELSE 2 END FROM (
-			SELECT id FROM {}.tasks WHERE queue = $1 AND stand = 1 AND due <= now() ORDER BY due, seq LIMIT $2 FOR UPDATE SKIP LOCKED) p
-			WHERE t.queue = $1 AND t.id = p.id`
+			ORDER BY priority DESC, due, seq LIMIT $2 FOR UPDATE SKIP LOCKED` + handed
+	promoteSQL = `UPDATE {}.tasks t SET stand = 2, state = CASE WHEN t.state = 5 THEN 5 ELSE 2 END WHERE ` + at + `
+			SELECT ctid FROM {}.tasks WHERE queue = $1 AND stand = 1 AND due <= now() ORDER BY due, seq LIMIT $2 FOR UPDATE SKIP LOCKED))`
 	headsSQL  = `SELECT id, grp, begun FROM {}.tasks WHERE queue = $1 AND stand = 2 ORDER BY priority DESC, due, seq LIMIT $2 FOR UPDATE SKIP LOCKED`
 	groupsSQL = `SELECT grp, count(*) FILTER (WHERE leased_until IS NOT NULL), count(*) FROM {}.tasks
 			WHERE queue = $1 AND begun AND grp IS NOT NULL AND grp = ANY($2::text[]) GROUP BY grp`
-	handSQL = `WITH picked AS (SELECT unnest($2::text[]) AS id) ` + handPicked
+	handSQL = hand + `SELECT x.ctid FROM unnest($2::text[]) AS u(id)` + named + end + handed
 	parkSQL = `UPDATE {}.tasks SET stand = 3 WHERE queue = $1 AND id = ANY($2::text[])`
 	// $3: whether the order is strict; $4: how many of a group may be leased.
 	unparkSQL = `WITH g AS (
 			SELECT grp, count(*) FILTER (WHERE leased_until IS NOT NULL) AS leased, count(*) AS begun FROM {}.tasks
 			WHERE queue = $1 AND begun AND grp IS NOT NULL AND grp = ANY($2::text[]) GROUP BY grp)
-			UPDATE {}.tasks t SET stand = 2 FROM (
-				SELECT p.id FROM unnest($2::text[]) AS u(grp) LEFT JOIN g ON g.grp = u.grp CROSS JOIN LATERAL (
-					SELECT id FROM {}.tasks WHERE queue = $1 AND stand = 3 AND grp = u.grp AND (NOT $3 OR begun OR coalesce(g.begun, 0) = 0)
-					ORDER BY priority DESC, due, seq LIMIT greatest(0, $4::bigint - coalesce(g.leased, 0)) FOR UPDATE SKIP LOCKED) p) x
-			WHERE t.queue = $1 AND t.id = x.id`
+			UPDATE {}.tasks t SET stand = 2 WHERE ` + at + `
+				SELECT p.ctid FROM unnest($2::text[]) AS u(grp) LEFT JOIN g ON g.grp = u.grp CROSS JOIN LATERAL (
+					SELECT ctid FROM {}.tasks WHERE queue = $1 AND stand = 3 AND grp = u.grp AND (NOT $3 OR begun OR coalesce(g.begun, 0) = 0)
+					ORDER BY priority DESC, due, seq LIMIT greatest(0, $4::bigint - coalesce(g.leased, 0)) FOR UPDATE SKIP LOCKED) p))`
 	runningSQL = `SELECT count(*) FROM {}.tasks WHERE queue = $1 AND leased_until IS NOT NULL`
 	bucketSQL  = `SELECT least($2::float8, CASE WHEN filled IS NULL THEN $2::float8
 			ELSE tokens + greatest(0, extract(epoch FROM clock_timestamp() - filled)::float8) * $3::float8 END) FROM {}.queues WHERE queue = $1`
 	fillBucketSQL = `UPDATE {}.queues SET tokens = $2, filled = clock_timestamp() WHERE queue = $1`
-	renewSQL      = `WITH w AS (SELECT t.id FROM {}.tasks t JOIN unnest($2::text[], $3::bigint[]) AS u(id, lease) ON t.id = u.id AND t.lease = u.lease
-			WHERE t.queue = $1 AND t.leased_until > now() ORDER BY t.id FOR UPDATE OF t)
+	renewSQL      = `WITH w AS (SELECT x.id FROM (SELECT * FROM unnest($2::text[], $3::bigint[]) AS v(id, lease) ORDER BY v.id) u` + named + `AND t.lease = u.lease AND ` + alive + end + `)
 			UPDATE {}.tasks t SET leased_until = clock_timestamp() + $4 * interval '1 microsecond' FROM w WHERE t.queue = $1 AND t.id = w.id RETURNING t.id, t.lease, t.cancelling`
 	// The usual end of a task that nothing hangs on.
-	finishSQL = `DELETE FROM {}.tasks t USING unnest($2::text[], $3::bigint[]) AS u(id, lease)
-			WHERE t.queue = $1 AND t.id = u.id AND t.lease = u.lease AND t.state = 3 AND t.leased_until > now() AND t.uniq IS NULL AND t.grp IS NULL AND NOT t.kept
-			RETURNING t.id`
+	finishSQL = `DELETE FROM {}.tasks t WHERE ` + at + `SELECT x.ctid FROM unnest($2::text[], $3::bigint[]) AS u(id, lease)` + named + `
+			AND t.lease = u.lease AND t.state = 3 AND ` + alive + ` AND t.uniq IS NULL AND t.grp IS NULL AND NOT t.kept` + end + `)) RETURNING t.id`
 	lockSQL = `SELECT ` + rowColumns + `, nextval('{}.place'), now(), ` + undoable + `
 			FROM {}.tasks t WHERE t.queue = $1 AND t.id = ANY($2::text[]) ORDER BY t.id FOR UPDATE`
 	writeSQL = `UPDATE {}.tasks t SET ` + changed + ` FROM unnest($2::text[], $3::smallint[], $4::smallint[], $5::timestamptz[], $6::bigint[], $7::timestamptz[],
@@ -112,12 +123,12 @@ const (
 			ON CONFLICT (queue, key) DO UPDATE SET id = excluded.id, live = true, until = CASE WHEN k.id = excluded.id THEN k.until ELSE now() END
 			WHERE k.id = excluded.id OR NOT k.live AND k.until <= now()`
 	takenKeySQL       = `SELECT id FROM {}.keys WHERE queue = $1 AND key = $2`
-	heldSQL           = `SELECT 1 FROM {}.tasks WHERE queue = $1 AND id = $2 AND lease = $3 AND leased_until > now()`
-	saveCheckpointSQL = `WITH t AS (UPDATE {}.tasks SET kept = true WHERE queue = $1 AND id = $2 AND lease = $3 AND leased_until > now() RETURNING id)
+	heldSQL           = `SELECT 1 FROM {}.tasks t WHERE queue = $1 AND id = $2 AND lease = $3 AND ` + alive
+	saveCheckpointSQL = `WITH t AS (UPDATE {}.tasks t SET kept = true WHERE queue = $1 AND id = $2 AND lease = $3 AND ` + alive + ` RETURNING id)
 			INSERT INTO {}.checkpoints (queue, id, path, value) SELECT $1, t.id, $4, $5 FROM t
 			ON CONFLICT (queue, id, path) DO UPDATE SET value = excluded.value`
 	loadCheckpointSQL = `SELECT c.value FROM {}.tasks t LEFT JOIN {}.checkpoints c ON c.queue = t.queue AND c.id = t.id AND c.path = $4
-			WHERE t.queue = $1 AND t.id = $2 AND t.lease = $3 AND t.leased_until > now()`
+			WHERE t.queue = $1 AND t.id = $2 AND t.lease = $3 AND ` + alive
 	listCheckpointsSQL   = `SELECT path FROM {}.checkpoints WHERE queue = $1 AND id = $2 AND starts_with(path, $3) ORDER BY path`
 	forgetCheckpointsSQL = `DELETE FROM {}.checkpoints WHERE queue = $1 AND id = $2 AND starts_with(path, $3)`
 	expiredSQL           = `SELECT id FROM {}.tasks WHERE queue = $1 AND leased_until <= now() ORDER BY leased_until LIMIT $2 FOR UPDATE SKIP LOCKED`
