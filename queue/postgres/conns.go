@@ -119,6 +119,11 @@ func (c *conns) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	return c.pool.Load().QueryRow(ctx, sql, args...)
 }
 
+// SendBatch runs statements in one round, as one transaction.
+func (c *conns) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	return c.pool.Load().SendBatch(ctx, b)
+}
+
 // Begin begins a transaction.
 func (c *conns) Begin(ctx context.Context) (pgx.Tx, error) { return c.pool.Load().Begin(ctx) }
 

@@ -21,6 +21,11 @@ const (
 
 func (s *store) channel() string { return "plba_" + s.schema }
 
+const tellSQL = "SELECT pg_notify($1, n) FROM unnest($2::text[]) n"
+
+// notice is what others are told about a queue.
+func (s *store) notice(queue string) string { return s.self + " " + queue }
+
 // publish lets other processes hear of a queue, soon.
 func (s *store) publish(queue string) {
 	s.mu.Lock()
@@ -32,32 +37,45 @@ func (s *store) publish(queue string) {
 	}
 }
 
+// turn says whether it is time to tell something. If so, the caller does, at once.
+func (s *store) turn() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.told) < tellPause {
+		return false
+	}
+	s.told = time.Now()
+	return true
+}
+
 // tell sends what publish asks for: the first at once, what follows closely together.
 func (s *store) tell() {
-	pause := time.NewTicker(tellPause)
-	defer pause.Stop()
 	for {
 		select {
 		case <-s.ctx.Done():
 			return
 		case <-s.changed:
 		}
+		for !s.turn() {
+			pause := time.NewTimer(tellPause)
+			select {
+			case <-s.ctx.Done():
+				pause.Stop()
+				return
+			case <-pause.C:
+			}
+		}
 		s.mu.Lock()
 		names := make([]string, 0, len(s.dirty))
 		for name := range s.dirty {
-			names = append(names, s.self+" "+name)
+			names = append(names, s.notice(name))
 		}
 		clear(s.dirty)
 		s.mu.Unlock()
 		_ = s.do(s.ctx, func(ctx context.Context) error { // others look by themselves if this fails
-			_, err := s.pool.Exec(ctx, "SELECT pg_notify($1, n) FROM unnest($2::text[]) n", s.channel(), names)
+			_, err := s.pool.Exec(ctx, tellSQL, s.channel(), names)
 			return err
 		})
-		select {
-		case <-s.ctx.Done():
-			return
-		case <-pause.C:
-		}
 	}
 }
 

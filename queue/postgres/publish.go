@@ -78,10 +78,11 @@ func (e *engine) insertAll(ctx context.Context, rs []queue.Record) (receipts []q
 	if err != nil {
 		return nil, err
 	}
+	telling := e.turn() // in the same round, and the same transaction
 	lost := false
 	for {
 		err = e.do(ctx, func(ctx context.Context) (err error) {
-			receipts, err = e.insert(ctx, e.pool, id, rs)
+			receipts, err = e.insert(ctx, e.pool, id, rs, telling)
 			return err
 		})
 		if lost || !errors.Is(err, ErrUnavailable) || ctx.Err() != nil {
@@ -97,12 +98,12 @@ func (e *engine) insertAll(ctx context.Context, rs []queue.Record) (receipts []q
 			receipts[i].Existing = false // it was ourselves
 		}
 	}
-	e.announce(rs, receipts)
+	e.announce(rs, receipts, telling)
 	return receipts, nil
 }
 
-// announce counts what was published, and lets it be claimed.
-func (e *engine) announce(rs []queue.Record, receipts []queue.Receipt) {
+// announce counts what was published, and lets it be claimed. told says that other processes have been told.
+func (e *engine) announce(rs []queue.Record, receipts []queue.Receipt, told bool) {
 	added, due := 0, 0
 	now := time.Now()
 	for i, r := range receipts {
@@ -123,18 +124,20 @@ func (e *engine) announce(rs []queue.Record, receipts []queue.Receipt) {
 	e.mu.Lock()
 	e.tally.published += int64(added)
 	e.mu.Unlock()
-	if added > 0 {
-		e.news(due)
+	e.wakeReceivers(due)
+	if due > 0 && !told {
+		e.publish(e.name)
 	}
 }
 
 // querier is a pool, a connection, or a transaction.
 type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 }
 
-// insert adds the records whose unique keys do not count and whose IDs are not there, in one statement.
-func (e *engine) insert(ctx context.Context, q querier, id int32, rs []queue.Record) ([]queue.Receipt, error) {
+// insert adds the records whose unique keys do not count and whose IDs are not there, in one statement, and tells other processes if it is to.
+func (e *engine) insert(ctx context.Context, q querier, id int32, rs []queue.Record, telling bool) ([]queue.Receipt, error) {
 	c, err := columnsOf(rs)
 	if err != nil {
 		return nil, err
@@ -143,7 +146,16 @@ func (e *engine) insert(ctx context.Context, q querier, id int32, rs []queue.Rec
 	if c.unique {
 		sql = e.sql(insertUniqueSQL)
 	}
-	added, err := collect[string](q.Query(ctx, sql, append([]any{id}, c.arrays()...)...))
+	var b pgx.Batch
+	b.Queue(sql, append([]any{id}, c.arrays()...)...)
+	if telling {
+		b.Queue(tellSQL, e.channel(), []string{e.notice(e.name)})
+	}
+	sent := q.SendBatch(ctx, &b)
+	added, err := collect[string](sent.Query())
+	if fault := sent.Close(); err == nil { // which reads the other answer
+		err = fault
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -292,7 +304,7 @@ func (e *engine) fill(ctx context.Context, rs []queue.Record, wait bool) (all []
 			e.quit(&e.fillers, place, true)
 			return all, err
 		}
-		e.announce(rest[:len(receipts)], receipts)
+		e.announce(rest[:len(receipts)], receipts, false)
 		all = append(all, receipts...)
 		switch {
 		case len(all) == len(rs):
@@ -345,7 +357,7 @@ func (e *engine) fit(ctx context.Context, tx pgx.Tx, id int32, rs []queue.Record
 	if n == 0 {
 		return nil, nil
 	}
-	return e.insert(ctx, tx, id, rs[:n])
+	return e.insert(ctx, tx, id, rs[:n], false)
 }
 
 // collect reads rows of one column.

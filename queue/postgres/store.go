@@ -30,6 +30,7 @@ type store struct {
 	mu      sync.Mutex
 	engines map[*engine]bool
 	dirty   map[string]bool // queues that other processes are to hear of
+	told    time.Time       // when they were told something
 }
 
 func newStore(pool *conns, s *Settings) *store {
