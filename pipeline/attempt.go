@@ -18,7 +18,7 @@ type run struct {
 }
 
 // do implements Stage: it runs the stage and counts the run. What the task has done already it does not do again.
-func (s *Step[In, Out]) do(at *cursor, r run, in *In, out *Out) error {
+func (s *Step[In, Out]) do(at context.Context, r run, in *In, out *Out) error {
 	if s.keep != nil {
 		if found, err := s.restore(at, r, out); found || err != nil {
 			return err
@@ -35,7 +35,7 @@ func (s *Step[In, Out]) do(at *cursor, r run, in *In, out *Out) error {
 //	kept > span > middleware > fallback > retry > (breaker > rate > limit > timeout > panic guard > body)
 //
 // Each of the functions below is one or two of these layers and calls the next.
-func (s *Step[In, Out]) perform(at *cursor, r run, in *In, out *Out) error {
+func (s *Step[In, Out]) perform(at context.Context, r run, in *In, out *Out) error {
 	if s.keep == nil {
 		return s.spanned(at, r, in, out)
 	}
@@ -43,7 +43,7 @@ func (s *Step[In, Out]) perform(at *cursor, r run, in *In, out *Out) error {
 }
 
 // spanned puts a span around the stage when something records.
-func (s *Step[In, Out]) spanned(at *cursor, r run, in *In, out *Out) (err error) {
+func (s *Step[In, Out]) spanned(at context.Context, r run, in *In, out *Out) (err error) {
 	n := 1
 	switch {
 	case r.tracer != nil:
@@ -57,13 +57,18 @@ func (s *Step[In, Out]) spanned(at *cursor, r run, in *In, out *Out) (err error)
 		return nil
 	}
 	*out = *new(Out)
+	return refused(at, n, err)
+}
+
+// refused is the error of a stage that ran n times.
+func refused(at context.Context, n int, err error) error {
 	noteDrop(at, err)
 	return located(at, n, err)
 }
 
 // traced puts a span around the stage. The span is ended in any case: also when the stage ends its goroutine, and
 // when its error panics on being asked what it means.
-func (s *Step[In, Out]) traced(at *cursor, r run, in *In, out *Out) (n int, err error) {
+func (s *Step[In, Out]) traced(at context.Context, r run, in *In, out *Out) (n int, err error) {
 	ctx, span := r.tracer.Start(at, s.n.name, s.span.of(at)...)
 	n, err = 1, ErrGoexit
 	defer func() {

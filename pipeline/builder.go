@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 )
 
 // Builder collects the stages of a pipeline. It is meant for one chain of calls and not safe for concurrent
@@ -92,7 +91,7 @@ func build[In, Out any](from plan) (*Pipeline[In, Out], error) {
 	if faults := inspect(root, from); len(faults) > 0 {
 		return nil, &BuildError{Pipeline: from.name, Faults: faults}
 	}
-	p := &Pipeline[In, Out]{plan: from, meters: meters{}, frames: new(sync.Pool)}
+	p := &Pipeline[In, Out]{plan: from, meters: meters{}}
 	at := site{pipeline: from.name, id: from.name, middleware: from.middleware(), meters: p.meters}
 	for _, part := range from.parts {
 		name := part.stage.node().name
@@ -104,7 +103,7 @@ func build[In, Out any](from plan) (*Pipeline[In, Out], error) {
 	p.step = newStep[In, Out](root, sub[In, Out]{p})
 	p.whole = wholeOf(root)
 	p.step.meter = p.meters.at(from.name)
-	p.frames.New = func() any { return newFrame[In, Out](p.stages) }
+	p.frames = framesFor[In, Out](p.stages)
 	return p, nil
 }
 

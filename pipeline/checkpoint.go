@@ -55,11 +55,11 @@ func (k *keeping[In, Out]) describe(n *node, undo *compensation) {
 }
 
 // kept keeps the output of a stage that has succeeded.
-func (s *Step[In, Out]) kept(at *cursor, r run, in *In, out *Out) error {
+func (s *Step[In, Out]) kept(at context.Context, r run, in *In, out *Out) error {
 	if err := s.spanned(at, r, in, out); err != nil {
 		return err
 	}
-	if err := r.journal.keep(at, at.Path(), &effect[In, Out]{*in, *out}); err != nil {
+	if err := r.journal.keep(at, pathAt(at), &effect[In, Out]{*in, *out}); err != nil {
 		*out = *new(Out)
 		return located(at, 1, err)
 	}
@@ -67,8 +67,8 @@ func (s *Step[In, Out]) kept(at *cursor, r run, in *In, out *Out) error {
 }
 
 // restore gives the output that was kept of the stage.
-func (s *Step[In, Out]) restore(at *cursor, r run, out *Out) (found bool, err error) {
-	path := at.Path()
+func (s *Step[In, Out]) restore(at context.Context, r run, out *Out) (found bool, err error) {
+	path := pathAt(at)
 	rec := r.journal.at(path)
 	if rec == nil {
 		return false, nil
@@ -82,22 +82,14 @@ func (s *Step[In, Out]) restore(at *cursor, r run, out *Out) (found bool, err er
 	return true, nil
 }
 
-// resume fills the cell of the stage's output from what was kept of it.
-func (s *Step[In, Out]) resume(at *cursor, r run, out cell) (found bool, err error) {
-	if s.keep == nil {
-		return false, nil
-	}
-	return s.restore(at, r, &out.(*value[Out]).v)
-}
-
 // resume finds the last stage whose output was kept and gives the number of the stage behind it, to go on with.
-func (p *Pipeline[In, Out]) resume(ctx context.Context, r run, f *frame[In, Out], names []string) (next int, err error) {
+func (p *Pipeline[In, Out]) resume(ctx context.Context, r run, f *frame[In, Out], names *[]string) (next int, err error) {
 	if r.journal.empty() {
 		return 0, nil
 	}
 	for i := len(p.stages) - 1; i >= 0; i-- {
-		at := &cursor{ctx, names[i]}
-		found, err := p.stages[i].resume(at, r, f.cells[i+1])
+		at := &cursor{ctx, (*names)[i]}
+		found, err := f.links[i].resume(at, r)
 		if err != nil {
 			return 0, err
 		}

@@ -62,7 +62,7 @@ func (d *Drops) All() []Drop {
 }
 
 // noteDrop tells whoever watches that the stage at has dropped the value; not so when a stage further inside did.
-func noteDrop(at *cursor, err error) {
+func noteDrop(at context.Context, err error) {
 	d, watched := at.Value(dropsKey{}).(*Drops)
 	if !watched {
 		return
@@ -73,5 +73,5 @@ func noteDrop(at *cursor, err error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.all = append(d.all, Drop{at.Path(), err})
+	d.all = append(d.all, Drop{pathAt(at), err})
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // cursor is the context of one stage in one run: the context around it, and where the run is. It is never
-// changed, so code that keeps a stage's context longer than the stage lives still sees its own path. A run
-// makes the cursors of all its stages in one block.
+// changed, so code that keeps a stage's context longer than the stage lives still sees its own path. The top-level
+// stages of a pipeline, which follow each other, share a course instead.
 type cursor struct {
 	context.Context
 	name string // relative to the cursor around it
@@ -64,6 +64,22 @@ func indexIn(ctx context.Context) int {
 		return e.index
 	}
 	return -1
+}
+
+// elementAround is the element of a fan-out whose outermost stage stands at that context; nil for other stages.
+func elementAround(at context.Context) *element {
+	if c, ok := at.(*cursor); ok {
+		if e, ok := c.Context.(*element); ok {
+			return e
+		}
+	}
+	return nil
+}
+
+// pathAt is the path of the stage whose context this is.
+func pathAt(at context.Context) string {
+	cursor, _ := task.CursorFrom(at)
+	return cursor.Path()
 }
 
 // pathIn is the path of something called name inside of what ctx stands in.

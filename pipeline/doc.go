@@ -175,8 +175,9 @@
 //
 // # Speed
 //
-// Run is a flat loop over a pooled frame that has one typed cell per seam, so that no value is boxed. The only
-// allocation of its own is the block of contexts that tells each stage where it is. Cells are zeroed when a frame
-// goes back: the pool keeps no value alive. Counting takes one atomic addition for a stage; the clock is read for
+// Run is a flat loop over a pooled frame that has one typed place per seam, so that no value is boxed. The only
+// allocation of its own is the small course that tells each stage where it is (one for eight stages). Places are zeroed
+// when a frame goes back: the pool keeps no value alive. A stage with nothing around it, in a run that no span records, is a
+// call of its function; everything else goes through all layers. Counting takes one atomic addition for a stage; the clock is read for
 // every run of a stage that takes more than 10 µs, and for one of 64 when it is quicker.
 package pipeline

@@ -26,8 +26,8 @@ func (e *StageError) Unwrap() error { return e.Err }
 
 // located tells at which stage err happened, unless it comes from further inside, says so itself, and there
 // is nothing to add.
-func located(at *cursor, attempts int, err error) error {
-	path := at.Path()
+func located(at context.Context, attempts int, err error) error {
+	path := pathAt(at)
 	if inner, ok := err.(*StageError); ok && attempts <= 1 && strings.HasPrefix(inner.Path, path+"/") {
 		return err
 	}

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"strconv"
 	"testing"
 )
 
@@ -34,9 +35,12 @@ func TestFramesComeBackEmpty(t *testing.T) {
 		if (err != nil) != (v > 0) {
 			t.Errorf("%d: %v", v, err)
 		}
-		for j, c := range inUse.cells {
-			if c.(*value[*int]).v != nil {
-				t.Errorf("%d: cell %d still holds a value", v, j)
+		if inUse.in != nil {
+			t.Errorf("%d: the frame still holds the input", v)
+		}
+		for j, l := range inUse.links {
+			if l.(*linked[*int, *int]).out != nil {
+				t.Errorf("%d: link %d still holds a value", v, j)
 			}
 		}
 	}
@@ -45,7 +49,7 @@ func TestFramesComeBackEmpty(t *testing.T) {
 	}
 }
 
-// A run without spans allocates the block of its contexts and nothing else, a nested pipeline one more.
+// A run without spans allocates the course of its stages and nothing else, a nested pipeline one more.
 func TestAllocations(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
@@ -55,7 +59,11 @@ func TestAllocations(t *testing.T) {
 	}
 	inner := New[[4]int, [4]int]("inner").Stage(step("a")).Stage(step("b").Retry(3)).MustBuild()
 	outer := New[[4]int, [4]int]("outer").Stage(inner).Stage(step("c")).MustBuild()
-	for p, want := range map[*Pipeline[[4]int, [4]int]]float64{inner: 1, outer: 2} {
+	b := New[[4]int, [4]int]("long")
+	for i := range 2*courseLength + 1 {
+		b.Stage(step("s" + strconv.Itoa(i)))
+	}
+	for p, want := range map[*Pipeline[[4]int, [4]int]]float64{inner: 1, outer: 2, b.MustBuild(): 3} {
 		got := testing.AllocsPerRun(200, func() {
 			if _, err := p.Run(context.Background(), [4]int{}); err != nil {
 				t.Error(err)
@@ -76,7 +84,7 @@ func TestTypeName(t *testing.T) {
 		{newNode[[]Graph, int]("", ""), "[]pipeline.Graph"},
 		{newNode[map[string]*Graph, int]("", ""), "map[string]*pipeline.Graph"},
 		{newNode[func(context.Context) <-chan error, int]("", ""), "func(context.Context) <-chan error"},
-		{newNode[value[value[Graph]], int]("", ""), "pipeline.value[pipeline.value[pipeline.Graph]]"},
+		{newNode[effect[effect[Graph, int], Graph], int]("", ""), "pipeline.effect[pipeline.effect[pipeline.Graph,int],pipeline.Graph]"},
 	} {
 		if got := typeName(c.n.in); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)

@@ -106,6 +106,36 @@ func TestKeyOfAKeptContext(t *testing.T) {
 	}
 }
 
+// However many stages there are, each has a context of its own.
+func TestKeysOfManyKeptContexts(t *testing.T) {
+	const stages = 20
+	var kept []context.Context
+	b := pipeline.New[int, int]("p")
+	for i := range stages {
+		b.Stage(pipeline.Tap(fmt.Sprint("s", i), func(ctx context.Context, _ int) error {
+			kept = append(kept, ctx)
+			return nil
+		}))
+	}
+	p := b.MustBuild()
+	for _, id := range []string{"t1", "t2"} {
+		ctx := task.With(context.WithValue(t.Context(), otherKey{}, id), task.Info{ID: id}, nil, nil)
+		if err := p.Handle(ctx, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(kept) != 2*stages {
+		t.Fatalf("%d contexts", len(kept))
+	}
+	for i, ctx := range kept {
+		id := fmt.Sprint("t", 1+i/stages)
+		want := fmt.Sprintf("%s/p/s%d", id, i%stages)
+		if got := task.Key(ctx); got != want || ctx.Value(otherKey{}) != id {
+			t.Errorf("key %q, value %v, want %q", got, ctx.Value(otherKey{}), want)
+		}
+	}
+}
+
 type otherKey struct{}
 
 // A stage's context is the caller's in every other respect.

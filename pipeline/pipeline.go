@@ -59,14 +59,14 @@ func (p *Pipeline[In, Out]) once(ctx context.Context, r run, in In) (Out, error)
 		}
 	}()
 	f := p.frames.Get().(*frame[In, Out])
-	f.in.v = in
+	f.in = in
 	var err error
 	if p.stream == nil {
-		err = p.walk(ctx, r, f, p.paths)
+		err = p.walk(ctx, r, f, &p.paths)
 	} else {
 		err = p.stream.walk(ctx, r, f)
 	}
-	out := f.out.v
+	out := *f.out
 	p.release(f)
 	returned = true
 	count.end(start, err)
@@ -85,17 +85,17 @@ func (p *Pipeline[In, Out]) Handle(ctx context.Context, in In) error {
 //
 // One panic guard serves all stages. It also catches an error that panics when it is asked what it means (a nil
 // *T in an error, say).
-func (p *Pipeline[In, Out]) walk(ctx context.Context, r run, f *frame[In, Out], names []string) (err error) {
-	cursors := make([]cursor, len(p.stages))
-	var at *cursor
-	var inside *meter // of the stage that runs
+func (p *Pipeline[In, Out]) walk(ctx context.Context, r run, f *frame[In, Out], names *[]string) (err error) {
+	var course *course
+	var at context.Context // of the stage that runs
+	var inside *meter      // of the stage that runs
 	defer func() {
 		v := recover()
 		if inside != nil {
 			inside.lost()
 		}
 		if v != nil {
-			f.out.zero()
+			*f.out = *new(Out)
 			err = located(at, 1, newPanicError(v))
 		}
 	}()
@@ -107,8 +107,7 @@ func (p *Pipeline[In, Out]) walk(ctx context.Context, r run, f *frame[In, Out], 
 	}
 	done, sample := ctx.Done(), false
 	for i := first; i < len(p.stages); i++ {
-		at = &cursors[i]
-		at.Context, at.name = ctx, names[i]
+		course, at = course.at(ctx, names, i)
 		if done != nil && ctx.Err() != nil {
 			if inside != nil {
 				inside.done.Add(1)
@@ -123,7 +122,7 @@ func (p *Pipeline[In, Out]) walk(ctx context.Context, r run, f *frame[In, Out], 
 		}
 		inside = p.counts[i]
 		start := inside.start(sample)
-		if err := p.stages[i].exec(at, r, f.cells[i], f.cells[i+1]); err != nil {
+		if err := f.links[i].exec(at, r); err != nil {
 			inside.end(start, err)
 			inside = nil
 			return err
@@ -155,7 +154,7 @@ func (p *Pipeline[In, Out]) place(at site) placed { return p.step.place(at) }
 
 func (p *Pipeline[In, Out]) count() *meter { return p.step.count() }
 
-func (p *Pipeline[In, Out]) do(at *cursor, r run, in *In, out *Out) error {
+func (p *Pipeline[In, Out]) do(at context.Context, r run, in *In, out *Out) error {
 	return p.step.do(at, r, in, out)
 }
 
@@ -175,9 +174,9 @@ type sub[In, Out any] struct{ p *Pipeline[In, Out] }
 
 func (s sub[In, Out]) run(ctx context.Context, r run, in *In, out *Out) error {
 	f := s.p.frames.Get().(*frame[In, Out])
-	f.in.v = *in
-	err := s.p.walk(ctx, r, f, s.p.names)
-	*out = f.out.v
+	f.in = *in
+	err := s.p.walk(ctx, r, f, &s.p.names)
+	*out = *f.out
 	s.p.release(f)
 	return err
 }
@@ -191,6 +190,6 @@ func (s sub[In, Out]) place(at site) body[In, Out] {
 	for _, stage := range s.p.stages {
 		c.stages = append(c.stages, stage.place(at))
 	}
-	c.counts = chained(c.stages)
+	c.counts, c.frames = chained(c.stages), framesFor[In, Out](c.stages)
 	return sub[In, Out]{&c}
 }

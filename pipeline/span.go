@@ -41,8 +41,8 @@ func spanOptionsFor(pipeline string, n *node) spanOptions {
 }
 
 // of adds the element when the stage is the outermost one that works on it.
-func (o spanOptions) of(at *cursor) []trace.SpanStartOption {
-	if e, ok := at.Context.(*element); ok {
+func (o spanOptions) of(at context.Context) []trace.SpanStartOption {
+	if e := elementAround(at); e != nil {
 		return []trace.SpanStartOption{o[0], trace.WithAttributes(attribute.String("pipeline.element", e.label()))}
 	}
 	return o

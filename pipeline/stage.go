@@ -14,9 +14,10 @@ type Stage[In, Out any] interface {
 	// *StageError. A stage that Build would refuse does not run; its error says why.
 	Run(ctx context.Context, in In) (Out, error)
 
-	// do runs the stage at its place in a run, and counts it. On an error out holds the zero value. It may panic: whoever calls
-	// do or exec has a panic guard around it, and counts the stage's run as lost.
-	do(at *cursor, r run, in *In, out *Out) error
+	// do runs the stage at its place in a run, and counts it. at is the stage's own context, a task.Cursor. On an error
+	// out holds the zero value. It may panic: whoever calls do or exec has a panic guard around it, and counts the stage's
+	// run as lost.
+	do(at context.Context, r run, in *In, out *Out) error
 }
 
 // AnyStage is a stage of any types: what Builder.Stage takes.
@@ -36,12 +37,8 @@ type AnyStage interface {
 // placed is a stage that stands in a pipeline: a *Step, seen without its types.
 type placed interface {
 	AnyStage
-	// cell makes a cell for the stage's output.
-	cell() cell
-	// exec is do between two cells of a frame, without counting.
-	exec(at *cursor, r run, in, out cell) error
-	// resume fills the cell with the stage's output from an earlier run of the task, if it was kept.
-	resume(at *cursor, r run, out cell) (found bool, err error)
+	// link joins the stage to the place in a frame that its input comes to: a *In.
+	link(in any) link
 }
 
 // body is what a stage does, without policies, guards and spans.
@@ -53,7 +50,7 @@ type body[In, Out any] interface {
 
 // within runs a stage that stands inside of another one's body, on the same goroutine, with a guard of its own: a
 // panic is located at the stage, and the run counted out.
-func within[In, Out any](at *cursor, s Stage[In, Out], r run, in *In, out *Out) (err error) {
+func within[In, Out any](at context.Context, s Stage[In, Out], r run, in *In, out *Out) (err error) {
 	returned := false
 	defer func() {
 		if returned {

@@ -26,6 +26,7 @@ type Step[In, Out any] struct {
 	show     *show[In, Out]
 	keep     *keeping[In, Out] // nil: nothing is kept of the stage
 	bare     bool              // nothing is around the body but a panic guard
+	direct   function[In, Out] // the body of a placed stage, when it is a function with nothing around it; nil otherwise
 }
 
 type fallback[In, Out any] struct {
@@ -211,16 +212,16 @@ func (s *Step[In, Out]) place(at site) placed {
 	c.standing = at.stand(s.n)
 	c.body = s.body.place(at.inside(c.info.ID))
 	c.bare = s.bare && len(c.middleware) == 0
+	c.direct = nil
+	if c.bare && c.keep == nil {
+		c.direct, _ = c.body.(function[In, Out])
+	}
 	if !at.nested {
 		c.policies = s.policies.fresh()
 	}
 	return &c
 }
 
-func (s *Step[In, Out]) cell() cell { return new(value[Out]) }
+func (s *Step[In, Out]) link(in any) link { return &linked[In, Out]{stage: s, in: in.(*In)} }
 
 func (s *Step[In, Out]) count() *meter { return s.meter }
-
-func (s *Step[In, Out]) exec(at *cursor, r run, in, out cell) error {
-	return s.perform(at, r, &in.(*value[In]).v, &out.(*value[Out]).v)
-}

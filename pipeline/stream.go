@@ -103,12 +103,13 @@ type flow[In, Out any] struct {
 
 // item is a run on its way. It belongs to whoever has it: the slot, a belt, or a stage's goroutine.
 type item[In, Out any] struct {
-	frame   *frame[In, Out]
-	ctx     context.Context
-	run     run
-	cursors []cursor
-	err     error
-	done    chan struct{} // tells the slot
+	frame  *frame[In, Out]
+	ctx    context.Context
+	run    run
+	course *course
+	at     context.Context // of the stage that has it
+	err    error
+	done   chan struct{} // tells the slot
 }
 
 // attach starts the goroutines for the first worker.
@@ -220,16 +221,17 @@ func (s *stream[In, Out]) walk(ctx context.Context, r run, frame *frame[In, Out]
 	first := 0
 	if r.journal != nil {
 		var err error
-		if first, err = s.p.resume(ctx, r, frame, s.p.paths); err != nil || first == len(f.belts) {
+		if first, err = s.p.resume(ctx, r, frame, &s.p.paths); err != nil || first == len(f.belts) {
 			return err
 		}
 	}
 	it := f.items.Get().(*item[In, Out])
-	it.frame, it.ctx, it.run, it.cursors = frame, ctx, r, make([]cursor, len(f.belts))
+	it.frame, it.ctx, it.run = frame, ctx, r
 	select {
 	case f.belts[first] <- it:
 	case <-ctx.Done():
-		return located(it.at(f.p, first), 0, interrupted(ctx))
+		it.arrive(f.p, first)
+		return located(it.at, 0, interrupted(ctx))
 	}
 	<-it.done
 	err := it.err
@@ -238,10 +240,9 @@ func (s *stream[In, Out]) walk(ctx context.Context, r run, frame *frame[In, Out]
 	return err
 }
 
-func (it *item[In, Out]) at(p *Pipeline[In, Out], i int) *cursor {
-	at := &it.cursors[i]
-	at.Context, at.name = it.ctx, p.paths[i]
-	return at
+// arrive makes the context of stage i.
+func (it *item[In, Out]) arrive(p *Pipeline[In, Out], i int) {
+	it.course, it.at = it.course.at(it.ctx, &p.paths, i)
 }
 
 // work is one goroutine of stage i. When a stage panics or ends the goroutine, its run has failed and another goroutine takes
@@ -258,8 +259,8 @@ func (f *flow[In, Out]) work(i int) {
 		}
 		f.pools[i].Go(func() { f.work(i) })
 		f.p.counts[i].lost()
-		it.frame.out.zero()
-		it.end(located(&it.cursors[i], 1, err))
+		*it.frame.out = *new(Out)
+		it.end(located(it.at, 1, err))
 	}()
 	last := i == len(f.belts)-1
 	for next := range f.belts[i] {
@@ -276,16 +277,16 @@ func (f *flow[In, Out]) work(i int) {
 
 // one takes a run through stage i.
 func (f *flow[In, Out]) one(i int, it *item[In, Out]) error {
-	at := it.at(f.p, i)
+	it.arrive(f.p, i)
 	if it.ctx.Err() != nil {
-		return located(at, 0, interrupted(it.ctx))
+		return located(it.at, 0, interrupted(it.ctx))
 	}
 	if it.run.party != nil {
 		it.run.party.hands = f.hands[i]
 	}
 	m := f.p.counts[i]
 	start := m.begin()
-	err := f.p.stages[i].exec(at, it.run, it.frame.cells[i], it.frame.cells[i+1])
+	err := it.frame.links[i].exec(it.at, it.run)
 	m.end(start, err)
 	return err
 }
