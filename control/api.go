@@ -21,7 +21,10 @@ type api struct {
 }
 
 // router is the huma.Adapter that registers operations at the gate, together with what they demand.
-type router struct{ gate *gate }
+type router struct {
+	gate    *gate
+	schemas huma.Registry
+}
 
 // What huma.Operation.Metadata holds.
 const (
@@ -40,7 +43,7 @@ func (r router) Handle(op *huma.Operation, handler func(huma.Context)) {
 		return
 	}
 	need, _ := op.Metadata[accessKey].(Access)
-	next := humaHandler(op, handler)
+	next := exactNames(r.schemas, op, humaHandler(op, handler))
 	if polled, _ := op.Metadata[polledKey].(bool); polled {
 		next = withETag(next)
 	}
@@ -72,7 +75,7 @@ func newAPI(g *gate, svc *Service, log *slog.Logger, entries []entry, app *appli
 		DefaultFormat: "application/json",
 		Transformers:  []huma.Transformer{sanitise},
 	}
-	a := &api{API: huma.NewAPI(cfg, router{g}), svc: svc, log: log, prefix: prefix}
+	a := &api{API: huma.NewAPI(cfg, router{g, cfg.Components.Schemas}), svc: svc, log: log, prefix: prefix}
 	for _, e := range entries {
 		e.bind(a)
 	}

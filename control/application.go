@@ -202,7 +202,7 @@ func (app *application) mount(g *gate) {
 		return
 	}
 	for _, rt := range app.routes {
-		next := humaHandler(rt.op, rt.handler)
+		next := exactNames(app.document.Components.Schemas, rt.op, humaHandler(rt.op, rt.handler))
 		if streams(rt.op) {
 			next = g.stream(next)
 		}

@@ -27,7 +27,7 @@ type queuesInput struct {
 
 type tasksInput struct {
 	input.Queue
-	State []queue.State `query:"state" maxItems:"8" doc:"Only those in these states, separated by commas."`
+	State []queue.State `query:"state" maxItems:"8" nullable:"false" doc:"Only those in these states, separated by commas."`
 	After string        `query:"after" maxLength:"200" doc:"Go on after this ID: the next of the page before."`
 	Limit int           `query:"limit" minimum:"1" default:"100" doc:"How many at most. More than 500 counts as 500."`
 }
@@ -52,7 +52,7 @@ type purgeInput struct {
 
 // PurgeBody says what to forget.
 type PurgeBody struct {
-	States []queue.State `json:"states" minItems:"1" maxItems:"8" doc:"Tasks in these states: dead, cancelled, done, scheduled, ready or retrying."`
+	States []queue.State `json:"states" minItems:"1" maxItems:"8" enum:"dead,cancelled,done,scheduled,ready,retrying" nullable:"false" doc:"Tasks in these states: dead, cancelled, done, scheduled, ready or retrying."`
 	Reason string        `json:"reason,omitempty" maxLength:"200" example:"test data" doc:"Why, for the log and the audit. Printable text."`
 }
 

@@ -28,7 +28,7 @@ func testGate(t *testing.T, log *slog.Logger) (*gate, *api) {
 		OpenAPI: newDocument(""), Formats: map[string]huma.Format{"application/json": jsonFormat(), "json": jsonFormat()}, DefaultFormat: "application/json",
 		Transformers: []huma.Transformer{sanitise},
 	}
-	return g, &api{API: huma.NewAPI(cfg, router{g}), log: log}
+	return g, &api{API: huma.NewAPI(cfg, router{g, cfg.Components.Schemas}), log: log}
 }
 
 func ask(h http.Handler, method, path string) *httptest.ResponseRecorder {
