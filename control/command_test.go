@@ -242,7 +242,7 @@ func TestBodiesOfAStop(t *testing.T) {
 		`{"reason":"\u001b[31mred"}`:           {422, "body.reason"},
 		`{"reason":"\u202egnp.exe"}`:           {422, "body.reason"},
 		`{"tiemout":"5s"}`:                     {422, "body.tiemout"},
-		`{"mode":"graceful","MODE":"sneaky"}`:  {422, "body.mode"},
+		`{"mode":"graceful","MODE":"sneaky"}`:  {422, "body.MODE"},
 		`[]`:                                   {422, "body"},
 		`null`:                                 {422, "body"},
 		`"graceful"`:                           {422, "body"},

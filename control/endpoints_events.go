@@ -25,7 +25,7 @@ type EventList struct {
 }
 
 type eventsInput struct {
-	Type  []EventType `query:"type" maxItems:"8" enum:"runtime,worker,health,operation,failure" nullable:"false" doc:"Only events of these types, separated by commas."`
+	Type  []EventType `query:"type" maxItems:"8" nullable:"false" doc:"Only events of these types, separated by commas: all but missed, which comes whenever something is missed."`
 	Name  string      `query:"name" maxLength:"100" example:"email-processing" doc:"Only events about this worker, component or target."`
 	After string      `query:"after" maxLength:"100" doc:"Only events after the one with this ID."`
 }
@@ -33,7 +33,7 @@ type eventsInput struct {
 func (in *eventsInput) filter() EventFilter { return EventFilter{Types: in.Type, Name: in.Name} }
 
 type recentEventsInput struct {
-	Type  []EventType `query:"type" maxItems:"8" enum:"runtime,worker,health,operation,failure" nullable:"false" doc:"Only events of these types, separated by commas."`
+	Type  []EventType `query:"type" maxItems:"8" nullable:"false" doc:"Only events of these types, separated by commas: all but missed, which comes whenever something is missed."`
 	Name  string      `query:"name" maxLength:"100" example:"email-processing" doc:"Only events about this worker, component or target."`
 	After string      `query:"after" maxLength:"100" doc:"Only events after the one with this ID: the last of the answer before."`
 	Limit int         `query:"limit" minimum:"1" default:"100" doc:"How many at most. More than 1000 counts as 1000."`
@@ -75,7 +75,7 @@ func watchEndpoint() entry {
 }
 
 type watchInput struct {
-	Type  []EventType `query:"type" maxItems:"8" enum:"runtime,worker,health,operation,failure" nullable:"false" doc:"Only events of these types, separated by commas."`
+	Type  []EventType `query:"type" maxItems:"8" nullable:"false" doc:"Only events of these types, separated by commas: all but missed, which comes whenever something is missed."`
 	Name  string      `query:"name" maxLength:"100" example:"email-processing" doc:"Only events about this worker, component or target."`
 	After string      `query:"after" maxLength:"100" doc:"Only events after the one with this ID."`
 	Last  string      `header:"Last-Event-ID" maxLength:"100" doc:"The same, as browsers say it; it goes before after."`

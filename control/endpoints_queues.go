@@ -52,7 +52,7 @@ type purgeInput struct {
 
 // PurgeBody says what to forget.
 type PurgeBody struct {
-	States []queue.State `json:"states" minItems:"1" maxItems:"8" enum:"dead,cancelled,done,scheduled,ready,retrying" nullable:"false" doc:"Tasks in these states: dead, cancelled, done, scheduled, ready or retrying."`
+	States []queue.State `json:"states" minItems:"1" maxItems:"8" nullable:"false" doc:"Tasks in these states: dead, cancelled, done, scheduled, ready or retrying."`
 	Reason string        `json:"reason,omitempty" maxLength:"200" example:"test data" doc:"Why, for the log and the audit. Printable text."`
 }
 

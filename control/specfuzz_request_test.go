@@ -163,6 +163,9 @@ func makeModest(body map[string]any) {
 	if _, ok := body["timeout"]; ok {
 		body["timeout"] = "5s"
 	}
+	if _, ok := body["states"]; ok {
+		body["states"] = []any{"dead", "cancelled", "done", "scheduled", "ready", "retrying"}
+	}
 	delete(body, "exit")
 }
 

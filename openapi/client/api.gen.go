@@ -1345,7 +1345,7 @@ type ListAuditParams struct {
 
 // WatchEventsParams defines parameters for WatchEvents.
 type WatchEventsParams struct {
-	// Type Only events of these types, separated by commas.
+	// Type Only events of these types, separated by commas: all but missed, which comes whenever something is missed.
 	Type []EventType `form:"type,omitempty" json:"type,omitempty,omitzero"`
 
 	// Name Only events about this worker, component or target.
@@ -1357,7 +1357,7 @@ type WatchEventsParams struct {
 
 // ListEventsParams defines parameters for ListEvents.
 type ListEventsParams struct {
-	// Type Only events of these types, separated by commas.
+	// Type Only events of these types, separated by commas: all but missed, which comes whenever something is missed.
 	Type []EventType `form:"type,omitempty" json:"type,omitempty,omitzero"`
 
 	// Name Only events about this worker, component or target.
