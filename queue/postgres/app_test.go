@@ -25,18 +25,18 @@ func (m module) Register(r *plba.Registry) error { return m(r) }
 const childQueue = "PLBA_POSTGRES_QUEUE"
 
 // application makes one; it has the queue "tests", and maybe more.
-func application(m module, out io.Writer, opts ...plba.Option) (*plba.App, error) {
+func application(m module, url string, out io.Writer, opts ...plba.Option) (*plba.App, error) {
 	return plba.New(m, append([]plba.Option{
 		plba.WithDrivers(postgres.Driver(), sqlite.Driver()), plba.WithoutControlListener(), plba.WithOutput(out),
-		plba.WithConfigYAML(queueSection("tests")),
+		plba.WithConfigYAML(queueSection("tests", url)),
 	}, opts...)...)
 }
 
 // queueSection is the configuration of a queue of an application.
-func queueSection(name string) string {
+func queueSection(name, url string) string {
 	section := os.Getenv(childQueue)
 	if section == "" {
-		section = fmt.Sprintf("{backend: postgres, url: %q, poll: 200ms, timeout: 5s}", os.Getenv(childURL))
+		section = fmt.Sprintf("{backend: postgres, url: %q, poll: 200ms, timeout: 5s}", url)
 	}
 	return fmt.Sprintf("platform: {queues: {%s: %s}}", name, section)
 }
@@ -51,7 +51,7 @@ func runChild(register func(r *plba.Registry, q *queue.Queue[order]), opts ...pl
 	app, err := application(func(r *plba.Registry) error {
 		register(r, plba.Queue[order](r, "tests"))
 		return nil
-	}, os.Stderr, opts...)
+	}, os.Getenv(childURL), os.Stderr, opts...)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func runChild(register func(r *plba.Registry, q *queue.Queue[order]), opts ...pl
 // holdOn is an application whose handler holds its task until it is told to give up, and says why. Beside it, it holds a task of the queue "raw", and answers for that
 // when a line comes on standard input.
 func holdOn() error {
-	e, err := openChild("raw")
+	e, err := openChild("raw", os.Getenv(childURL))
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ type busy struct {
 
 const busySlots = 4
 
-func newBusy(t *testing.T) *busy {
+func newBusy(t *testing.T, url string) *busy {
 	t.Helper()
 	b := &busy{acknowledged: map[int]bool{}, unsure: map[int]bool{}, handled: map[int]int{}}
 	app, err := application(func(r *plba.Registry) error {
@@ -40,7 +40,7 @@ func newBusy(t *testing.T) *busy {
 			return nil
 		}), workers.Concurrency(busySlots), workers.Lease(shortLease)), plba.Critical())
 		return nil
-	}, t.Output())
+	}, url, t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,9 +98,9 @@ func (b *busy) counts() (acknowledged, unsure, handled, repeated int) {
 // TestServerIsAwayUnderLoad stops the server under an application that publishes and handles, and lets it crash. Meanwhile publishing fails with the cause, and after 30 s the
 // application is not ready; when the server is back all goes on by itself, and what was acknowledged is handled.
 func TestServerIsAwayUnderLoad(t *testing.T) {
+	t.Parallel()
 	s := pgtest.Start(t)
-	t.Setenv(childURL, s.Database(t))
-	b := newBusy(t)
+	b := newBusy(t, s.Database(t))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var publishing sync.WaitGroup
@@ -147,8 +147,9 @@ func TestServerIsAwayUnderLoad(t *testing.T) {
 // TestApplicationWithoutItsDatabase starts an application whose database cannot be reached: it says so and does not start, or, when it is told to, starts and
 // works as soon as it can.
 func TestApplicationWithoutItsDatabase(t *testing.T) {
+	t.Parallel()
 	s := pgtest.Start(t)
-	t.Setenv(childURL, s.Database(t))
+	url := s.Database(t)
 	s.Stop()
 	began := make(chan struct{})
 	var q *queue.Queue[order]
@@ -157,7 +158,7 @@ func TestApplicationWithoutItsDatabase(t *testing.T) {
 		r.Worker(workers.Consume("handler", q, workers.Func(func(context.Context, order) error { close(began); return nil })))
 		return nil
 	}
-	app, err := application(register, t.Output())
+	app, err := application(register, url, t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +166,7 @@ func TestApplicationWithoutItsDatabase(t *testing.T) {
 	if err := app.Start(t.Context()); !errors.As(err, &failed) || !errors.Is(err, postgres.ErrUnavailable) || !strings.Contains(err.Error(), s.Addr()) {
 		t.Errorf("start without the database: %v, expected ErrUnavailable and the address", err)
 	}
-	app, err = application(register, t.Output(), plba.WithSetting("platform.queues.tests.start_without", true))
+	app, err = application(register, url, t.Output(), plba.WithSetting("platform.queues.tests.start_without", true))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -96,6 +97,18 @@ func (c *child) line(t *testing.T) string {
 	}
 }
 
+// count is how many lines it has said with that word.
+func (c *child) count(word string) (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, line := range c.said {
+		if strings.Contains(line, word) {
+			n++
+		}
+	}
+	return n
+}
+
 // expect wants it to say that next.
 func (c *child) expect(t *testing.T, want string) {
 	t.Helper()
@@ -128,17 +141,16 @@ func say(what ...any) error {
 }
 
 // openChild opens the queue of a child.
-func openChild(name string) (queue.Engine, error) {
+func openChild(name, url string) (queue.Engine, error) {
 	s := postgres.Driver().Settings().(*postgres.Settings)
-	s.URL, s.Poll, s.Timeout = os.Getenv(childURL), 200*time.Millisecond, 5*time.Second
+	s.URL, s.Poll, s.Timeout = url, 200*time.Millisecond, 5*time.Second
 	return postgres.Driver().Open(context.Background(), queue.Opening{Queue: name, Settings: s})
 }
 
 // openTest opens a queue of a child in this process, until the end of the test.
 func openTest(t *testing.T, name, url string) queue.Engine {
 	t.Helper()
-	t.Setenv(childURL, url)
-	e, err := openChild(name)
+	e, err := openChild(name, url)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,9 +35,11 @@ func movable(t *testing.T, url string) (move func(by time.Duration)) {
 // TestMovedClock lets the clock of the application and that of the database differ by an hour, both ways: leases, delays and retries are as long as they were to be, and what
 // is due at an instant is due when the database's clock says so.
 func TestMovedClock(t *testing.T) {
+	t.Parallel()
 	s := pgtest.Start(t)
 	for _, by := range []time.Duration{time.Hour, -time.Hour} {
 		t.Run(by.String(), func(t *testing.T) {
+			t.Parallel()
 			url := s.Database(t)
 			move := movable(t, url)
 			move(by)
@@ -86,6 +88,7 @@ func clockDiffers(t *testing.T, e queue.Engine, by time.Duration) {
 // TestDatabaseClockJumps moves the clock of the database while tasks are under leases. Forward, all leases end at once: others take the tasks over, and late answers are refused.
 // Back, what was handed out stays handed out for that much longer, unless it is answered; what is ready stays ready, and new leases are as long as they are to be.
 func TestDatabaseClockJumps(t *testing.T) {
+	t.Parallel()
 	s := pgtest.Start(t)
 	url := s.Database(t)
 	move := movable(t, url)

@@ -18,6 +18,7 @@ import (
 // TestCommitComesBeforeTheAcknowledgement kills a server that acknowledges commits before it writes them, as its administrator wants it: what queues acknowledged is there all
 // the same. What others committed then is lost, or this would show nothing.
 func TestCommitComesBeforeTheAcknowledgement(t *testing.T) {
+	t.Parallel()
 	s := pgtest.Start(t, "synchronous_commit=off", "wal_writer_delay=10s")
 	url := s.Database(t)
 	e := openWith(t, postgres.Driver(), "tests", url, postgres.DefaultPoll)

@@ -16,6 +16,7 @@ import (
 
 // TestConnections looks at how queues use connections.
 func TestConnections(t *testing.T) {
+	t.Parallel()
 	s := pgtest.Start(t)
 	t.Run("the pool is exhausted", func(t *testing.T) { poolIsExhausted(t, s.Database(t)) })
 	t.Run("they are bounded", func(t *testing.T) { connectionsAreBounded(t, s.Database(t)) })

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -40,7 +41,7 @@ func beInstance() error {
 			every = "* * * * *"
 		}
 		r.Worker(workers.Schedule("report", every, tick, workers.Missed(workers.RunOnce), workers.Through(plba.Queue[workers.Tick](r, "ticks"))))
-	}, plba.WithConfigYAML(queueSection("ticks")))
+	}, plba.WithConfigYAML(queueSection("ticks", os.Getenv(childURL))))
 }
 
 // gang is several instances.
@@ -104,6 +105,7 @@ func (g *gang) next(what string) (instance int, line string) {
 // TestInstances runs three processes of one application on one database: each order is handled once, an instant of the schedule is run once, what a killed process had is taken over
 // when its lease ends, and a running task is cancelled from another process.
 func TestInstances(t *testing.T) {
+	t.Parallel()
 	url := pgtest.Start(t).Database(t)
 	g := newGang(t, url, 3) // the first to come makes the tables
 	e, ticks := openTest(t, "tests", url), openTest(t, "ticks", url)
@@ -220,6 +222,7 @@ func beReckless() error {
 
 // TestTaskComesBackAfterTheDeathOfItsProcess lets a process die of a panic that nobody can catch. The next one handles the task, on every durable engine.
 func TestTaskComesBackAfterTheDeathOfItsProcess(t *testing.T) {
+	t.Parallel()
 	for name, section := range map[string]string{
 		"sqlite":   fmt.Sprintf("{backend: sqlite, path: %q}", filepath.Join(t.TempDir(), "queue.db")),
 		"postgres": fmt.Sprintf("{backend: postgres, url: %q, poll: 200ms}", pgtest.Start(t).Database(t)),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -26,7 +27,7 @@ const (
 // goes on trying.
 func workUntilKilled() error {
 	var e queue.Engine
-	if err := persist(func() (err error) { e, err = openChild("tests"); return err }); err != nil {
+	if err := persist(func() (err error) { e, err = openChild("tests", os.Getenv(childURL)); return err }); err != nil {
 		return err
 	}
 	if err := say("open"); err != nil {
@@ -162,6 +163,7 @@ func (ds diaries) claimed(t *testing.T, id string, token int64) {
 // it or one of its parts. No acknowledged task may be lost, or handed out again after it was acknowledged as done, and only those are handed out again that were in
 // flight at a kill.
 func TestKilledProcess(t *testing.T) {
+	t.Parallel()
 	s := pgtest.Start(t)
 	url := s.Database(t)
 	rounds, crashes, tasks := volume(6, 120), 0, diaries{}

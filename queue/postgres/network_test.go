@@ -20,6 +20,7 @@ const patience = 60 * time.Second
 // TestHalfOpenConnections lets all connections to the server fall silent, which nobody tells anyone. Every operation ends within its timeout, with the cause; once there is a way
 // again, the very next one succeeds, however many dead connections the pool has, and nothing that was acknowledged is lost.
 func TestHalfOpenConnections(t *testing.T) {
+	t.Parallel()
 	s := pgtest.Start(t)
 	p, url := newProxy(t, s, s.Database(t))
 	q := opened(t, postgres.Driver(), queue.Spec[payment]{}, func(set *postgres.Settings) { set.URL, set.Timeout, set.Connections = url, time.Second, 8 })
@@ -118,6 +119,7 @@ func operations(t *testing.T, q *queue.Queue[payment], tell func(what string, er
 // TestListeningConnectionIsHalfOpen lets only the connection fall silent on which notifications come. Tasks are found by polling; the silence is noticed, the
 // connection replaced, and notifications come again.
 func TestListeningConnectionIsHalfOpen(t *testing.T) {
+	t.Parallel()
 	s := pgtest.Start(t)
 	direct := s.Database(t)
 	p, url := newProxy(t, s, direct)

@@ -33,6 +33,7 @@ func guarded(t *testing.T) *pgtest.Server {
 
 // TestServerRefuses opens queues that the server does not want to open, or that there is no server for. Each error says what is wrong and where, and shows no password.
 func TestServerRefuses(t *testing.T) {
+	t.Parallel()
 	s := guarded(t)
 	home := s.Database(t)
 	execute(t, home, `CREATE ROLE locked LOGIN PASSWORD 'right'; CREATE ROLE poor LOGIN; CREATE ROLE crowd LOGIN CONNECTION LIMIT 0;

@@ -34,6 +34,7 @@ func signal(t *testing.T, c *child, s syscall.Signal) {
 // TestStoppedProcess stops an application for twice the length of its leases while it holds two tasks, one in a handler of a worker, one without. Another process gets both.
 // When the application goes on, the handler is told that its lease is lost, and the answer for the other task changes nothing.
 func TestStoppedProcess(t *testing.T) {
+	t.Parallel()
 	url := pgtest.Start(t).Database(t)
 	engines := map[string]queue.Engine{}
 	for _, name := range []string{"tests", "raw"} {
