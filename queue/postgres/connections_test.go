@@ -34,7 +34,7 @@ func poolIsExhausted(t *testing.T, url string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	q := opened(t, postgres.Driver(postgres.Pool(pool)), queue.Spec[payment]{}, func(set *postgres.Settings) { set.Timeout = 300 * time.Millisecond })
+	q := opened(t, postgres.Driver(postgres.Pool(pool)), queue.Spec[payment]{}, func(set *postgres.Settings) { set.Timeout = 2 * time.Second })
 	var held []*pgxpool.Conn
 	for len(held) < 2 { // the third listens
 		c, err := pool.Acquire(t.Context())

@@ -23,7 +23,7 @@ func TestHalfOpenConnections(t *testing.T) {
 	t.Parallel()
 	s := pgtest.Start(t)
 	p, url := newProxy(t, s, s.Database(t))
-	q := opened(t, postgres.Driver(), queue.Spec[payment]{}, func(set *postgres.Settings) { set.URL, set.Timeout, set.Connections = url, time.Second, 8 })
+	q := opened(t, postgres.Driver(), queue.Spec[payment]{}, func(set *postgres.Settings) { set.URL, set.Timeout, set.Connections = url, 2*time.Second, 8 })
 	t.Cleanup(p.close)
 	acknowledged := map[string]bool{}
 	add := func(event string) error {
@@ -168,7 +168,7 @@ func TestListeningConnectionIsHalfOpen(t *testing.T) {
 func openWith(t *testing.T, d queue.Driver, name, url string, poll time.Duration) queue.Engine {
 	t.Helper()
 	set := d.Settings().(*postgres.Settings)
-	set.URL, set.Poll, set.Timeout = url, poll, time.Second
+	set.URL, set.Poll, set.Timeout = url, poll, 2*time.Second
 	e, err := d.Open(t.Context(), queue.Opening{Queue: name, Settings: set})
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,8 @@
 // PLBA_TEST_REQUIRE, a comma-separated list, contains "postgres": then it fails. PostgreSQL refuses to run as root, so under root the server runs as the user
 // nobody.
 //
+// What initdb makes is kept in the user's cache directory (plba-pgtest), which may be removed at any time.
+//
 // Tests of faults can take the server through its troubles: [Server.Stop], [Server.Kill] and [Server.Crash] end it, [Server.Restart] brings it back with its
 // data on the same port; [Server.CrashPart] lets it recover by itself.
 package pgtest

@@ -46,16 +46,12 @@ func Start(tb testing.TB, settings ...string) *Server {
 	tb.Helper()
 	s := &Server{tb: tb, settings: settings}
 	s.binary = installed(tb, "postgres")
-	initdb := installed(tb, "initdb")
 	var err error
 	s.dir, err = os.MkdirTemp("", "pgtest") //nolint:usetesting // the user nobody cannot enter what t.TempDir makes
 	s.must(err)
 	tb.Cleanup(func() { _ = os.RemoveAll(s.dir) })
 	s.must(own(s.dir))
-	made := s.command(initdb, "-D", s.data(), "-U", user, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
-	if output, err := made.CombinedOutput(); err != nil {
-		tb.Fatalf("initdb: %v\n%s", err, output)
-	}
+	s.initialise(installed(tb, "initdb"))
 	s.port = freePort(tb)
 	tb.Cleanup(s.Kill)
 	s.Restart()
