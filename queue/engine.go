@@ -87,6 +87,9 @@ type Record struct {
 	// UniqueFor is how long Info.Unique counts from publishing on, also when the task has ended; it counts at least as long
 	// as the task lives. Without Info.Unique it has no meaning.
 	UniqueFor time.Duration
+	// Made is when the record was made, with the monotonic reading: an engine in the same process may take that of the first record for the present, and need not ask the
+	// clock again. Zero: it asks.
+	Made time.Time
 }
 
 // Payload is what a task carries: Value as it is, for engines with the capability [InProcess], Bytes for the others.

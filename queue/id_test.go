@@ -10,8 +10,9 @@ import (
 
 func TestIDsAreUUIDs(t *testing.T) {
 	before := time.Now()
+	var ids idMaker
 	for range 1000 {
-		text := newID()
+		text := ids.make(time.Now())
 		id, err := uuid.Parse(text)
 		if err != nil || id.Version() != 7 || id.Variant() != uuid.RFC4122 || id.String() != text {
 			t.Fatalf("%s: %v, version %d, variant %s", text, err, id.Version(), id.Variant())
@@ -21,11 +22,14 @@ func TestIDsAreUUIDs(t *testing.T) {
 			t.Fatalf("%s is of %s, it was made now, at %s", text, at, before)
 		}
 	}
-	if got := formatID(0x123456789abc<<12|0xdef, ^uint64(0)); got != "12345678-9abc-7def-bfff-ffffffffffff" {
-		t.Errorf("formatted as %s", got)
-	}
-	if got := formatID(0, 0); got != "00000000-0000-7000-8000-000000000000" {
-		t.Errorf("formatted as %s", got)
+	for want, got := range map[string][idLength]byte{
+		"12345678-9abc-7def-bfff-ffffffffffff": formatID(0x123456789abc<<18|0xdef<<6|0x3f, ^uint64(0)),
+		"01020304-0506-7070-8109-0a0b0c0d0e0f": formatID(0x010203040506<<18|0x070<<6|0x01, 0x090a0b0c0d0e0f<<8),
+		"00000000-0000-7000-8000-000000000000": formatID(0, 0),
+	} {
+		if string(got[:]) != want {
+			t.Errorf("formatted as %s, want %s", got, want)
+		}
 	}
 }
 
@@ -35,9 +39,9 @@ func TestIDsGrow(t *testing.T) {
 	made := make(chan []string)
 	for range 4 {
 		go func() {
-			ids := make([]string, each)
+			ids, maker := make([]string, each), new(idMaker)
 			for i := range ids {
-				ids[i] = newID()
+				ids[i] = maker.make(time.Now())
 			}
 			made <- ids
 		}()

@@ -34,6 +34,14 @@ type sending struct {
 	group    string
 }
 
+// with adds what options say. It is apart because what options are handed escapes to the heap, and most tasks have none.
+func (s sending) with(opts []SendOption) sending {
+	for _, o := range opts {
+		o.send(&s)
+	}
+	return s
+}
+
 type sendFunc func(*sending)
 
 func (f sendFunc) send(s *sending) { f(s) }
@@ -100,6 +108,8 @@ func (s *sending) check() error {
 
 func checkKey(what, key string, most int) error {
 	switch {
+	case key == "":
+		return nil
 	case len(key) > most:
 		return fmt.Errorf("%w: the %s has %d bytes, allowed are %d", ErrTooLarge, what, len(key), most)
 	case !plain(key):
@@ -110,6 +120,9 @@ func checkKey(what, key string, most int) error {
 }
 
 func checkMetadata(metadata map[string]string) error {
+	if len(metadata) == 0 {
+		return nil
+	}
 	size := 0
 	for key, value := range metadata {
 		if isTraceHeader(key) && (len(value) > maxTraceValue || strings.ContainsAny(value, "\r\n")) {

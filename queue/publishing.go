@@ -93,11 +93,14 @@ func (q *Queue[T]) deliverEach(ctx context.Context, to delivery, n int, item fun
 // chunk makes records of the values from..n, as many as go to the engine at once.
 func (q *Queue[T]) chunk(ctx context.Context, to delivery, from, n int, item func(int) (T, []SendOption)) (rs []Record, fault error) {
 	rs = make([]Record, 0, min(n-from, chunkTasks))
+	var ids idMaker
+	now := to.clock.now()
 	for size := 0; len(rs) < cap(rs) && size < chunkBytes; {
 		i := len(rs)
 		rs = rs[:i+1]
 		v, opts := item(from + i)
-		if err := q.record(ctx, to.binding, v, opts, &rs[i]); err != nil {
+		rs[i].Made = now
+		if err := q.record(ctx, to.binding, v, opts, &ids, &rs[i]); err != nil {
 			if to.all > 0 {
 				err = fmt.Errorf("value %d of %d: %w", to.first+from+i, to.all, err)
 			}

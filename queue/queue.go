@@ -27,6 +27,7 @@ type Queue[T any] struct {
 type binding struct {
 	Binding
 	engine Engine
+	clock  clock
 }
 
 // requirement is what one user of a queue requires of its engine.
@@ -147,6 +148,12 @@ func (q *Queue[T]) Unbind() Engine {
 		return b.engine
 	}
 	return nil
+}
+
+// InProcess says whether values travel as they are, to an engine that lives and ends with this process: nothing in it survives what ends its workers.
+func (q *Queue[T]) InProcess() bool {
+	b := q.bound.Load()
+	return b != nil && !b.Encode
 }
 
 // open returns what the queue is bound to.

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -30,24 +31,54 @@ type Delivery[T any] struct {
 // it. Each delivery is to be ended by [Queue.Complete]; before the lease ends by [Queue.Renew], or else the task goes to
 // another and this attempt counts as failed.
 func (q *Queue[T]) Receive(ctx context.Context, max int, lease time.Duration) ([]Delivery[T], error) {
-	b, err := q.open()
+	leases, err := q.Claim(ctx, max, lease)
 	if err != nil {
 		return nil, err
-	}
-	leases, err := b.engine.Receive(ctx, max, lease)
-	if len(leases) == 0 {
-		return nil, named(q.name, err)
 	}
 	deliveries := make([]Delivery[T], len(leases))
 	for i := range leases {
 		l, d := &leases[i], &deliveries[i]
 		d.Token, d.Info, d.Until = l.Token, l.Info, l.Until
-		if err := q.decode(b, l.Info.Kind, l.Payload, &d.Value); err != nil {
-			var zero T
-			d.Value, d.Err = zero, named(q.name, fmt.Errorf("task %s: %w", l.ID, err))
-		}
+		d.Value, d.Err = q.Value(l)
 	}
 	return deliveries, nil
+}
+
+// Claim is [Queue.Receive] for those who read the payloads themselves, with [Queue.Value]. There is at least one lease, or an error.
+func (q *Queue[T]) Claim(ctx context.Context, max int, lease time.Duration) ([]Lease, error) {
+	b, err := q.open()
+	if err != nil {
+		return nil, err
+	}
+	leases, err := b.engine.Receive(ctx, max, lease)
+	if err == nil && len(leases) == 0 {
+		err = errors.New("the engine handed out nothing, without an error")
+	}
+	if err != nil {
+		return nil, named(q.name, err)
+	}
+	return leases, nil
+}
+
+// Value reads the payload of a lease. The error is that of [Delivery].Err.
+func (q *Queue[T]) Value(l *Lease) (T, error) {
+	b, err := q.open()
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	if v, ok := l.Payload.Value.(T); ok && !b.Encode && l.Info.Kind == q.spec.Kind {
+		return v, nil // the usual way in one process
+	}
+	return q.read(b, l)
+}
+
+func (q *Queue[T]) read(b *binding, l *Lease) (v T, err error) {
+	if err := q.decode(b, l.Info.Kind, l.Payload, &v); err != nil {
+		var zero T
+		return zero, named(q.name, fmt.Errorf("task %s: %w", l.ID, err))
+	}
+	return v, nil
 }
 
 // decode reads the payload. A panic of the codec, or of a type's own method, concerns this task alone.

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-
-	"github.com/plba/plba/task"
 )
 
 // What PublishAll hands to the engine at once: large enough to share the cost of a durable write, small enough not to hold
@@ -58,19 +56,32 @@ func (q *Queue[T]) publishOne(ctx context.Context, b *binding, v T, opts []SendO
 		items := []Item[T]{{v, slices.Clip(opts)}}
 		return q.publish(ctx, &Batch[T]{Items: items, to: delivery{binding: b, publish: publishing(wait)}})
 	}
-	one := singles.Get().(*[1]Record)
-	defer func() {
-		one[0].Payload, one[0].Info.Metadata = Payload{}, nil // not to be kept alive
-		singles.Put(one)
-	}()
-	if err := q.record(ctx, b, v, opts, &one[0]); err != nil {
+	s := singles.Get().(*single)
+	defer s.release()
+	r := &s.record[0]
+	r.Made = b.clock.now()
+	if err := q.record(ctx, b, v, opts, &s.ids, r); err != nil {
 		return nil, err
 	}
-	return b.engine.Publish(ctx, one[:], wait)
+	return b.engine.Publish(ctx, s.record[:], wait)
 }
 
-// singles are records for publishing one task: an engine does not keep what it is given.
-var singles = sync.Pool{New: func() any { return new([1]Record) }}
+// single is what publishing one task needs, to be used again: an engine does not keep what it is given.
+type single struct {
+	record [1]Record
+	ids    idMaker
+}
+
+// release lets others use it, without keeping the payload alive.
+func (s *single) release() {
+	p := &s.record[0].Payload
+	if p.Value = nil; p.Bytes != nil {
+		p.Bytes = nil
+	}
+	singles.Put(s)
+}
+
+var singles = sync.Pool{New: func() any { return new(single) }}
 
 // publishing is the engine's own way of publishing.
 func publishing(wait bool) func(context.Context, Engine, []Record) ([]Receipt, error) {
@@ -90,8 +101,8 @@ func (q *Queue[T]) PublishAll(ctx context.Context, vs []T) (n int, err error) {
 	return len(receipts), named(q.name, err)
 }
 
-// record fills in the engine's record of a value.
-func (q *Queue[T]) record(ctx context.Context, b *binding, v T, opts []SendOption, r *Record) (err error) {
+// record fills in the engine's record of a value; that it was made now is there already.
+func (q *Queue[T]) record(ctx context.Context, b *binding, v T, opts []SendOption, ids *idMaker, r *Record) (err error) {
 	s := sending{keyFor: q.spec.UniqueFor}
 	if q.spec.Unique != nil {
 		s.key = q.spec.Unique(v)
@@ -99,8 +110,8 @@ func (q *Queue[T]) record(ctx context.Context, b *binding, v T, opts []SendOptio
 	if q.spec.Group != nil {
 		s.group = q.spec.Group(v)
 	}
-	for _, o := range opts {
-		o.send(&s)
+	if len(opts) > 0 {
+		s = s.with(opts)
 	}
 	if err := s.check(); err != nil {
 		return err
@@ -108,30 +119,43 @@ func (q *Queue[T]) record(ctx context.Context, b *binding, v T, opts []SendOptio
 	if s.group != "" && q.Requires().Missing(Grouped) != 0 {
 		return fmt.Errorf("%w: the task has a group key, but the queue's spec neither has Group nor Requires queue.Grouped", ErrInvalid)
 	}
-	if r.Payload, err = q.encode(b, v); err != nil {
+	if !b.Encode {
+		r.Payload.Value = v
+	} else if r.Payload.Bytes, err = q.encode(b, v); err != nil {
 		return err
 	}
-	r.Info = task.Info{
-		ID: newID(), Queue: q.name, Kind: q.spec.Kind, MaxAttempts: MaxAttempts,
-		Unique: s.key, Group: s.group, Priority: s.priority, Metadata: inject(ctx, s.metadata), RunAt: s.at,
+	i := &r.Info // perhaps of another task before: what is the same is not written, which spares the garbage collector
+	i.ID, i.MaxAttempts, i.Priority = ids.make(r.Made), MaxAttempts, s.priority
+	change(&i.Queue, q.name)
+	change(&i.Kind, q.spec.Kind)
+	change(&i.Unique, s.key)
+	change(&i.Group, s.group)
+	if metadata := inject(ctx, s.metadata); metadata != nil || i.Metadata != nil {
+		i.Metadata = metadata
+	}
+	if !s.at.IsZero() || !i.RunAt.IsZero() {
+		i.RunAt = s.at
 	}
 	r.Delay, r.UniqueFor = s.delay, s.keyFor
 	return nil
 }
 
-func (q *Queue[T]) encode(b *binding, v T) (Payload, error) {
-	if !b.Encode {
-		return Payload{Value: v}, nil
+func change(to *string, from string) {
+	if *to != from {
+		*to = from
 	}
+}
+
+func (q *Queue[T]) encode(b *binding, v T) ([]byte, error) {
 	data, err := q.marshal(v)
 	if err != nil {
-		return Payload{}, fmt.Errorf("%T cannot be encoded: %w", v, err)
+		return nil, fmt.Errorf("%T cannot be encoded: %w", v, err)
 	}
 	if len(data) > b.MaxPayload {
-		return Payload{}, fmt.Errorf("%w: the encoded %T has %d bytes, allowed are %d; keep large things elsewhere and publish a reference",
+		return nil, fmt.Errorf("%w: the encoded %T has %d bytes, allowed are %d; keep large things elsewhere and publish a reference",
 			ErrTooLarge, v, len(data), b.MaxPayload)
 	}
-	return Payload{Bytes: data}, nil
+	return data, nil
 }
 
 func (q *Queue[T]) marshal(v T) ([]byte, error) {

@@ -25,57 +25,77 @@ type Info struct {
 // LastAttempt says whether a failure of this attempt makes the task a dead letter.
 func (i Info) LastAttempt() bool { return i.MaxAttempts > 0 && i.Attempt >= i.MaxAttempts }
 
-// lease is a context with the task at hand; one allocation for what every handler needs.
-type lease struct {
+// Scope is what a context knows of the task at hand.
+type Scope interface {
+	// Task describes the task. It must not be changed, as handlers may keep their context.
+	Task() *Info
+	// Kept is what the queue keeps with the task; nil if it keeps nothing.
+	Kept() Checkpoints
+	// Slots are those of the worker that runs the task; nil outside of a worker.
+	Slots() Slots
+}
+
+type (
+	scopeKey  struct{}
+	cursorKey struct{}
+)
+
+// IsScopeKey says whether a context is asked for the task at hand. A context type whose Value answers with itself then is a [Scope]: a worker makes so what it
+// knows of a task anyway the context of the handler, without the allocation that [With] takes.
+func IsScopeKey(key any) bool { return key == scopeKey{} }
+
+// With gives ctx the task at hand, as the worker does before it calls the handler. checkpoints and slots may be nil.
+func With(ctx context.Context, info Info, checkpoints Checkpoints, slots Slots) context.Context {
+	return &scope{ctx, info, checkpoints, slots}
+}
+
+// scope is a context with a task; one allocation for what every handler needs.
+type scope struct {
 	context.Context
 	info        Info
 	checkpoints Checkpoints
 	slots       Slots
 }
 
-type (
-	leaseKey  struct{}
-	cursorKey struct{}
-)
+func (s *scope) Task() *Info       { return &s.info }
+func (s *scope) Kept() Checkpoints { return s.checkpoints }
+func (s *scope) Slots() Slots      { return s.slots }
 
-// Value finds the lease, and else what the context around it has.
-func (l *lease) Value(key any) any {
-	if key == (leaseKey{}) {
-		return l
+// Value finds the scope, and else what the context around it has.
+func (s *scope) Value(key any) any {
+	if IsScopeKey(key) {
+		return s
 	}
-	return l.Context.Value(key)
+	return s.Context.Value(key)
 }
 
-// With gives ctx the task at hand, as the worker does before it calls the handler. checkpoints and slots may be nil.
-func With(ctx context.Context, info Info, checkpoints Checkpoints, slots Slots) context.Context {
-	return &lease{ctx, info, checkpoints, slots}
-}
-
-func leaseOf(ctx context.Context) *lease {
-	l, _ := ctx.Value(leaseKey{}).(*lease)
-	return l
+func scopeOf(ctx context.Context) Scope {
+	s, _ := ctx.Value(scopeKey{}).(Scope)
+	return s
 }
 
 // From gives the task at hand; false outside of a task.
 func From(ctx context.Context) (Info, bool) {
-	if l := leaseOf(ctx); l != nil {
-		return l.info, true
+	if s := scopeOf(ctx); s != nil {
+		return *s.Task(), true
 	}
 	return Info{}, false
 }
 
 // CheckpointsFrom gives what the queue keeps for the task at hand; false outside of a task or when the queue keeps nothing.
 func CheckpointsFrom(ctx context.Context) (Checkpoints, bool) {
-	if l := leaseOf(ctx); l != nil && l.checkpoints != nil {
-		return l.checkpoints, true
+	if s := scopeOf(ctx); s != nil {
+		kept := s.Kept()
+		return kept, kept != nil
 	}
 	return nil, false
 }
 
 // SlotsFrom gives the slots of the worker that runs the task at hand; false outside of a worker.
 func SlotsFrom(ctx context.Context) (Slots, bool) {
-	if l := leaseOf(ctx); l != nil && l.slots != nil {
-		return l.slots, true
+	if s := scopeOf(ctx); s != nil {
+		slots := s.Slots()
+		return slots, slots != nil
 	}
 	return nil, false
 }
@@ -108,13 +128,13 @@ func Key(ctx context.Context) string {
 	if c, ok := CursorFrom(ctx); ok {
 		path = c.Path()
 	}
-	l := leaseOf(ctx)
+	s := scopeOf(ctx)
 	switch {
-	case l == nil:
+	case s == nil:
 		return path
 	case path == "":
-		return l.info.ID
+		return s.Task().ID
 	default:
-		return l.info.ID + "/" + path
+		return s.Task().ID + "/" + path
 	}
 }

@@ -16,12 +16,12 @@ func (e *engine) Task(_ context.Context, id string) (queue.Task, error) {
 		return queue.Task{}, err
 	}
 	defer e.leave()
-	t := e.tasks[id]
+	t := e.tasks.find(id)
 	if t == nil {
 		return queue.Task{}, notFound(id)
 	}
 	view := e.view(t, t.failures)
-	view.Payload = t.record.Payload
+	view.Payload = t.payload
 	return view, nil
 }
 
@@ -30,10 +30,10 @@ func notFound(id string) error { return fmt.Errorf("task %s: %w", id, queue.ErrN
 // view is what people see of a task, with some of its failures.
 func (e *engine) view(t *entry, failures []queue.Failure) queue.Task {
 	v := queue.Task{
-		Info: t.record.Info, State: stateNames[t.state], Cancelling: t.cancelling, EndedAt: t.endedAt, Failures: slices.Clone(failures),
+		Info: t.info, State: stateNames[t.state], Cancelling: t.cancelling, EndedAt: t.endedAt, Failures: slices.Clone(failures),
 	}
 	if t.spot == leased {
-		v.LeasedUntil = e.wall.Add(e.leases.slots[t.index].at - e.now)
+		v.LeasedUntil = e.wall.Add(t.expiry.at - e.now)
 	}
 	if t.state == undoing {
 		v.EndsAs = stateNames[t.endsAs]
@@ -49,21 +49,22 @@ func (e *engine) Tasks(_ context.Context, q queue.Query) (queue.Page, error) {
 	defer e.leave()
 	size := q.Size()
 	var newest []*entry // with one more than the page has, to know whether that is all
-	for id, t := range e.tasks {
+	for t := range e.tasks.all() {
+		id := t.info.ID
 		switch {
 		case q.After != "" && id >= q.After, len(q.States) > 0 && !slices.Contains(q.States, stateNames[t.state]):
 			continue
-		case len(newest) > size && id < newest[size].record.Info.ID:
+		case len(newest) > size && id < newest[size].info.ID:
 			continue
 		}
-		at, _ := slices.BinarySearchFunc(newest, t, func(a, b *entry) int { return cmp.Compare(b.record.Info.ID, a.record.Info.ID) })
+		at, _ := slices.BinarySearchFunc(newest, t, func(a, b *entry) int { return cmp.Compare(b.info.ID, a.info.ID) })
 		newest = slices.Insert(newest, at, t)
 		newest = newest[:min(len(newest), size+1)]
 	}
 	var page queue.Page
 	if len(newest) > size {
 		newest = newest[:size]
-		page.Next = newest[size-1].record.Info.ID
+		page.Next = newest[size-1].info.ID
 	}
 	for _, t := range newest {
 		page.Tasks = append(page.Tasks, e.view(t, t.failures[max(0, len(t.failures)-1):]))
@@ -77,7 +78,7 @@ func (e *engine) Cancel(_ context.Context, id, cause string) error {
 		return err
 	}
 	defer e.leave()
-	t := e.tasks[id]
+	t := e.tasks.find(id)
 	switch {
 	case t == nil:
 		return notFound(id)
@@ -90,7 +91,7 @@ func (e *engine) Cancel(_ context.Context, id, cause string) error {
 	if cause != "" {
 		text += ": " + cause
 	}
-	t.note(queue.Failure{Attempt: t.record.Info.Attempt, At: e.wall, Error: text})
+	t.note(queue.Failure{Attempt: t.info.Attempt, At: e.wall, Error: text})
 	if t.spot == leased {
 		t.cancelling = true
 		return nil
@@ -126,16 +127,16 @@ func (e *engine) selected(sel queue.Selection) []*entry {
 		}
 	}
 	for _, id := range sel.IDs {
-		if t := e.tasks[id]; t != nil {
+		if t := e.tasks.find(id); t != nil {
 			add(t)
 		}
 	}
 	if len(sel.IDs) == 0 && len(sel.States) > 0 {
-		for _, t := range e.tasks {
+		for t := range e.tasks.all() {
 			add(t)
 		}
 	}
-	slices.SortFunc(found, func(a, b *entry) int { return cmp.Compare(a.record.Info.ID, b.record.Info.ID) })
+	slices.SortFunc(found, func(a, b *entry) int { return cmp.Compare(a.info.ID, b.info.ID) })
 	return slices.Compact(found)
 }
 
@@ -146,10 +147,10 @@ func (e *engine) Requeue(_ context.Context, sel queue.Selection) (n int, err err
 		if t.state != dead && t.state != cancelled {
 			return false, nil
 		}
-		name := t.record.Info.Unique
-		if held, ok := e.keys.find(name); ok && name != "" && held.task != t.record.Info.ID {
+		name := t.info.Unique
+		if held, ok := e.keys.find(name); ok && name != "" && held.task != t.info.ID {
 			if taken == nil {
-				taken = fmt.Errorf("task %s: %w by task %s", t.record.Info.ID, queue.ErrKeyTaken, held.task)
+				taken = fmt.Errorf("task %s: %w by task %s", t.info.ID, queue.ErrKeyTaken, held.task)
 			}
 			return false, nil
 		}
@@ -164,14 +165,14 @@ func (e *engine) Requeue(_ context.Context, sel queue.Selection) (n int, err err
 
 // revive lets a task begin anew that has ended.
 func (e *engine) revive(t *entry) {
-	e.graves.remove(t)
-	if name := t.record.Info.Unique; name != "" {
-		t.key = e.keys.claim(name, t.record.Info.ID, e.now)
+	e.graves.remove(&t.link)
+	if name := t.info.Unique; name != "" {
+		t.key = e.keys.claim(name, t.info.ID, e.now)
 	}
 	t.spot = nowhere
 	e.join(t)
 	t.failed, t.cause, t.ended, t.endedAt = 0, "", 0, time.Time{}
-	t.record.Info.Attempt, t.record.Info.Undo, t.record.Info.Cause = 0, false, ""
+	t.info.Attempt, t.info.Undo, t.info.Cause = 0, false, ""
 	e.wait(t, ready, 0)
 }
 
@@ -194,9 +195,9 @@ func (e *engine) Purge(_ context.Context, sel queue.Selection) (n int, err error
 		case running, undoing:
 			return false, nil
 		case dead, cancelled:
-			e.graves.remove(t)
+			e.graves.remove(&t.link)
 		case done:
-			e.finished.remove(t)
+			e.finished.remove(&t.link)
 		default:
 			if t.undoable() {
 				return false, nil

@@ -115,12 +115,12 @@ func (e *engine) conclude(t *entry, as state) {
 	t.cancelling, t.ended, t.endedAt = false, e.now, e.wall
 	switch {
 	case as != done:
-		e.graves.pushBack(t)
+		e.graves.pushBack(&t.link, t)
 		for most := e.settings.DeadLetters; most > 0 && e.graves.size > most; {
 			e.forget(e.graves.popFront())
 		}
 	case e.settings.KeepDone > 0:
-		e.finished.pushBack(t)
+		e.finished.pushBack(&t.link, t)
 	default:
 		e.forget(t)
 	}

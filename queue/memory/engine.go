@@ -29,19 +29,20 @@ type engine struct {
 	claims    int64  // numbers the claims
 	paused    bool
 
-	tasks    map[string]*entry // all of them, by ID
+	tasks    index             // all of them, by ID
 	ready    readyTasks        // those that can be claimed
 	groups   map[string]*group // those with living tasks
 	tokens   tokens
-	later    heap[*entry]        // those that wait for their time, by when they become due
-	leases   heap[*entry]        // those under a lease, by when it ends
-	graves   list[entry, *entry] // dead and cancelled, in the order in which they ended
-	finished list[entry, *entry] // done, likewise
+	later    heap[*entry] // those that wait for their time, by when they become due
+	leases   line         // those under a lease, by when it ends
+	graves   list[entry]  // dead and cancelled, in the order in which they ended
+	finished list[entry]  // done, likewise
 	keys     keys
-	spare    list[entry, *entry] // entries to use again
+	spare    []*entry        // entries to use again
+	receipts []queue.Receipt // room for those of the next publishers
 
-	receivers  list[receiver, *receiver]
-	publishers list[publisher, *publisher]
+	receivers  list[receiver]
+	publishers list[publisher]
 	waking     bool // a receiver was woken and has not come yet
 
 	timer *time.Timer   // rings for those who wait
@@ -53,26 +54,31 @@ const never = time.Duration(math.MaxInt64)
 func newEngine(s Settings, o queue.Order) *engine {
 	return &engine{
 		settings: s, order: o, groupLimit: s.GroupLimit(o), tokens: newTokens(s.Rate),
-		opened: time.Now(), tasks: map[string]*entry{}, rings: never,
+		opened: time.Now(), tasks: newIndex(), leases: line{expiring: true}, rings: never,
 	}
 }
 
 // enter locks the engine and brings it up to the present. If it returns nil, leave must follow.
-func (e *engine) enter() error {
+func (e *engine) enter() error { return e.enterAt(time.Now()) }
+
+// enterAt is enter for those who know what time it is. Whoever had to wait for the lock may come with an instant that has passed.
+func (e *engine) enterAt(wall time.Time) error {
 	e.mu.Lock()
 	if e.closed {
 		e.mu.Unlock()
 		return queue.ErrClosed
 	}
-	e.wall = time.Now()
-	e.now = e.wall.Sub(e.opened)
+	if now := wall.Sub(e.opened); now >= e.now {
+		e.wall, e.now = wall, now
+	}
 	for e.later.due(e.now) {
 		t := e.later.pop()
 		t.spot = nowhere
 		e.becomeReady(t)
 	}
-	for e.leases.due(e.now) {
-		e.rescue(e.leases.pop())
+	for t := e.leases.due(e.now); t != nil; t = e.leases.due(e.now) {
+		e.leases.remove(t)
+		e.rescue(t)
 	}
 	e.keys.expire(e.now)
 	e.forgetOld(&e.finished, e.settings.KeepDone)
@@ -98,8 +104,8 @@ func (e *engine) setAlarm() {
 	if e.later.len() > 0 {
 		next = e.later.first().at
 	}
-	if e.leases.len() > 0 {
-		next = min(next, e.leases.first().at)
+	if t := e.leases.first(); t != nil {
+		next = min(next, t.expiry.at)
 	}
 	next = min(next, e.nextToken())
 	if next >= e.rings {
@@ -140,29 +146,35 @@ func (e *engine) move(t *entry, to state) {
 const maxSpare = 1024
 
 func (e *engine) newEntry() *entry {
-	if t := e.spare.popFront(); t != nil {
-		return t
+	last := len(e.spare) - 1
+	if last < 0 {
+		return &entry{index: -1}
 	}
-	return &entry{index: -1}
+	t := e.spare[last]
+	e.spare = e.spare[:last]
+	return t
 }
 
 // forget lets go of a task that is in no list any more. Of an entry that is to be used again just what differs from a new one is reset, and what may be large;
 // the rest of its record is written over with the next task's.
 func (e *engine) forget(t *entry) {
 	e.counts[t.state]--
-	delete(e.tasks, t.record.Info.ID)
-	if e.spare.size >= maxSpare {
+	e.tasks.remove(t)
+	if len(e.spare) >= maxSpare {
 		return
 	}
-	t.progress, t.cause, t.endedAt = progress{}, "", time.Time{}
-	t.record.Payload, t.record.Info.Metadata = queue.Payload{}, nil
-	t.failures, t.checkpoints = nil, nil
-	e.spare.pushBack(t)
+	t.progress, t.endedAt = progress{}, time.Time{}
+	t.payload.Value = nil
+	if t.info.Metadata != nil || t.payload.Bytes != nil || t.failures != nil || t.checkpoints != nil {
+		t.info.Metadata, t.payload.Bytes, t.failures, t.checkpoints = nil, nil, nil, nil
+	}
+	change(&t.cause, "")
+	e.spare = append(e.spare, t)
 }
 
 // forgetOld forgets those that ended longer ago than they are kept; 0: they are kept.
-func (e *engine) forgetOld(ended *list[entry, *entry], keep time.Duration) {
-	for keep > 0 && ended.head != nil && e.now-ended.head.ended >= keep {
+func (e *engine) forgetOld(ended *list[entry], keep time.Duration) {
+	for keep > 0 && ended.size > 0 && e.now-ended.first().ended >= keep {
 		e.forget(ended.popFront())
 	}
 }
@@ -186,7 +198,7 @@ func (e *engine) becomeReady(t *entry) {
 func (e *engine) wait(t *entry, until state, d time.Duration) {
 	e.arrivals++
 	t.place = place{e.in(d), e.arrivals}
-	t.record.Info.RunAt = e.wall.Add(max(d, 0))
+	t.info.RunAt = e.wall.Add(max(d, 0))
 	if t.state != undoing {
 		e.move(t, until)
 	}
@@ -214,7 +226,7 @@ func (e *engine) takeOut(t *entry) {
 	case behind:
 		t.group.behind.remove(t)
 	case leased:
-		e.leases.remove(t.index)
+		e.leases.remove(t)
 		e.released(t)
 	case nowhere, ended:
 	}
@@ -273,8 +285,8 @@ func (e *engine) Close(context.Context) error {
 	if e.timer != nil {
 		e.timer.Stop()
 	}
-	e.ready, e.later, e.leases, e.tasks, e.groups, e.keys = readyTasks{}, heap[*entry]{}, heap[*entry]{}, nil, nil, keys{}
-	e.graves, e.finished, e.spare = list[entry, *entry]{}, list[entry, *entry]{}, list[entry, *entry]{}
+	e.ready, e.later, e.leases, e.tasks, e.groups, e.keys = readyTasks{}, heap[*entry]{}, line{}, index{}, nil, keys{}
+	e.graves, e.finished, e.spare, e.receipts = list[entry]{}, list[entry]{}, nil, nil
 	return nil
 }
 

@@ -15,7 +15,7 @@ type group struct {
 
 // join makes the task a member of its group, if it has one.
 func (e *engine) join(t *entry) {
-	name := t.record.Info.Group
+	name := t.info.Group
 	if name == "" {
 		return
 	}
@@ -101,7 +101,7 @@ func (e *engine) claimed(t *entry) {
 
 // precedes says whether t is to be claimed before u.
 func (t *entry) precedes(u *entry) bool {
-	if p, q := t.record.Info.Priority, u.record.Info.Priority; p != q {
+	if p, q := t.info.Priority, u.info.Priority; p != q {
 		return p > q
 	}
 	return t.place.before(u.place)

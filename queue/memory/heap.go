@@ -40,12 +40,6 @@ func (h *heap[E]) pop() E {
 	return item
 }
 
-// fix moves the item at index to another place.
-func (h *heap[E]) fix(index int, p place) {
-	h.slots[index].place = p
-	h.settle(index)
-}
-
 func (h *heap[E]) remove(index int) {
 	last := len(h.slots) - 1
 	h.slots[index].item.moved(-1)

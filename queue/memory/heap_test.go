@@ -59,14 +59,6 @@ func TestHeap(t *testing.T) {
 				h.remove(x.index)
 				gone(x)
 			},
-			"fix": func(t *rapid.T) {
-				if len(all) == 0 {
-					t.Skip()
-				}
-				x := rapid.SampledFrom(all).Draw(t, "item")
-				x.place = newPlace()
-				h.fix(x.index, x.place)
-			},
 			"": func(t *rapid.T) {
 				if h.len() != len(all) {
 					t.Fatalf("%d items, expected %d", h.len(), len(all))
@@ -107,10 +99,10 @@ func TestHeapShrinks(t *testing.T) {
 func TestTasksInTheirTurnStayInLine(t *testing.T) {
 	var r readyTasks
 	for i := range 100 {
-		r.add(&entry{progress: progress{place: place{at: time.Duration(i / 3), seq: uint64(i)}}})
+		r.add(&entry{index: -1, progress: progress{place: place{at: time.Duration(i / 3), seq: uint64(i)}}})
 	}
 	l := r.level(0)
-	if l.line.size != 100 || l.late.len() != 0 {
-		t.Errorf("%d in line, %d in the heap", l.line.size, l.late.len())
+	if l.size != 100 || l.late.len() != 0 {
+		t.Errorf("%d in line, %d in the heap", l.size, l.late.len())
 	}
 }

@@ -1,52 +1,57 @@
 package memory
 
-// linked is what the list needs of its elements: the two neighbours, kept inside the element.
-type linked[E any] interface {
-	*E
-	links() *link[E]
-}
-
+// link is a place in a list, kept inside the element. Its zero value is in no list.
 type link[E any] struct {
-	prev, next *E
+	prev, next *link[E]
+	of         *E // the element, while it is in a list
 }
 
 // list is a doubly linked list of elements that are in at most one list at a time. The zero value is empty.
-type list[E any, P linked[E]] struct {
-	head, tail *E
+type list[E any] struct {
+	head, tail *link[E]
 	size       int
 }
 
-func (l *list[E, P]) pushBack(e *E) {
-	P(e).links().prev = l.tail
-	if l.tail == nil {
-		l.head = e
-	} else {
-		P(l.tail).links().next = e
+// first is the element at the front, nil when there is none.
+func (l *list[E]) first() *E {
+	if l.head == nil {
+		return nil
 	}
-	l.tail = e
+	return l.head.of
+}
+
+func (l *list[E]) pushBack(n *link[E], of *E) {
+	n.prev, n.of = l.tail, of
+	if l.tail == nil {
+		l.head = n
+	} else {
+		l.tail.next = n
+	}
+	l.tail = n
 	l.size++
 }
 
-func (l *list[E, P]) popFront() *E {
-	e := l.head
-	if e != nil {
-		l.remove(e)
+func (l *list[E]) popFront() *E {
+	n := l.head
+	if n == nil {
+		return nil
 	}
-	return e
+	of := n.of
+	l.remove(n)
+	return of
 }
 
-// remove takes e out; it must be in this list.
-func (l *list[E, P]) remove(e *E) {
-	n := P(e).links()
+// remove takes n out; it must be in this list.
+func (l *list[E]) remove(n *link[E]) {
 	if n.prev == nil {
 		l.head = n.next
 	} else {
-		P(n.prev).links().next = n.next
+		n.prev.next = n.next
 	}
 	if n.next == nil {
 		l.tail = n.prev
 	} else {
-		P(n.next).links().prev = n.prev
+		n.next.prev = n.prev
 	}
 	*n = link[E]{}
 	l.size--

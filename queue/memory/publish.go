@@ -10,14 +10,12 @@ import (
 
 // publisher waits for room. Whoever makes room takes its records for it, so nobody who comes later gets ahead.
 type publisher struct {
-	link[publisher]
+	link     link[publisher]
 	records  []queue.Record // not taken yet
 	receipts []queue.Receipt
 	err      error
 	done     chan struct{} // closed when finished; receipts and err are final then
 }
-
-func (p *publisher) links() *link[publisher] { return &p.link }
 
 func (p *publisher) finish(err error) {
 	p.err = err
@@ -29,7 +27,7 @@ func (e *engine) Publish(ctx context.Context, rs []queue.Record, wait bool) ([]q
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	p := publisher{records: rs, receipts: make([]queue.Receipt, 0, len(rs))}
+	p := publisher{records: rs}
 	waiting, err := e.offer(&p, wait)
 	if waiting == nil {
 		return p.receipts, err
@@ -44,10 +42,11 @@ func (e *engine) Publish(ctx context.Context, rs []queue.Record, wait bool) ([]q
 
 // offer takes what there is room for, and lets the publisher wait with the rest.
 func (e *engine) offer(p *publisher, wait bool) (waiting *publisher, err error) {
-	if err := e.enter(); err != nil {
+	if err := e.enterAt(presentOf(p.records)); err != nil {
 		return nil, err
 	}
 	defer e.leave()
+	p.receipts = e.receiptsFor(len(p.records))
 	e.take(p)
 	if len(p.records) == 0 {
 		return nil, nil
@@ -56,8 +55,16 @@ func (e *engine) offer(p *publisher, wait bool) (waiting *publisher, err error) 
 		return nil, queue.ErrFull
 	}
 	waiting = &publisher{records: p.records, receipts: p.receipts, done: make(chan struct{})}
-	e.publishers.pushBack(waiting)
+	e.publishers.pushBack(&waiting.link, waiting)
 	return waiting, nil
+}
+
+// presentOf is the present, as the publisher knows it or as the clock says.
+func presentOf(rs []queue.Record) time.Time {
+	if len(rs) > 0 && !rs[0].Made.IsZero() {
+		return rs[0].Made
+	}
+	return time.Now()
 }
 
 // withdraw ends the wait of a publisher whose context has ended, unless it has just been served.
@@ -69,15 +76,29 @@ func (e *engine) withdraw(p *publisher, cause error) {
 	select {
 	case <-p.done:
 	default:
-		e.publishers.remove(p)
+		e.publishers.remove(&p.link)
 		p.finish(fmt.Errorf("waiting for room: %w", cause))
 	}
+}
+
+// receiptsFor is room for n receipts; the room for those of single tasks is allocated for many of them at once.
+func (e *engine) receiptsFor(n int) []queue.Receipt {
+	const many = 64
+	if n > many/4 {
+		return make([]queue.Receipt, 0, n)
+	}
+	if len(e.receipts) < n {
+		e.receipts = make([]queue.Receipt, many)
+	}
+	room := e.receipts[:0:n]
+	e.receipts = e.receipts[n:]
+	return room
 }
 
 // admit lets those who wait for room have it, in their order.
 func (e *engine) admit() {
 	for e.publishers.size > 0 {
-		p := e.publishers.head
+		p := e.publishers.first()
 		e.take(p)
 		if len(p.records) > 0 {
 			return
@@ -90,10 +111,11 @@ func (e *engine) admit() {
 func (e *engine) take(p *publisher) {
 	for len(p.records) > 0 {
 		r := &p.records[0]
-		if id, ok := e.existing(r); ok {
+		hash := e.tasks.hash(r.Info.ID)
+		if id, ok := e.existing(r, hash); ok {
 			p.receipts = append(p.receipts, queue.Receipt{ID: id, Existing: true})
 		} else if e.room() {
-			e.add(r)
+			e.add(r, hash)
 			p.receipts = append(p.receipts, queue.Receipt{ID: r.Info.ID})
 		} else {
 			return
@@ -103,14 +125,13 @@ func (e *engine) take(p *publisher) {
 }
 
 // existing is the task that is there already in the record's place.
-func (e *engine) existing(r *queue.Record) (id string, ok bool) {
+func (e *engine) existing(r *queue.Record, hash uint64) (id string, ok bool) {
 	if r.Info.Unique != "" {
 		if held, ok := e.keys.find(r.Info.Unique); ok {
 			return held.task, true
 		}
 	}
-	_, ok = e.tasks[r.Info.ID]
-	return r.Info.ID, ok
+	return r.Info.ID, e.tasks.lookUp(r.Info.ID, hash) != nil
 }
 
 // room says whether one more task may live.
@@ -123,13 +144,13 @@ func (e *engine) room() bool {
 }
 
 // add makes a task of the record.
-func (e *engine) add(r *queue.Record) {
+func (e *engine) add(r *queue.Record, hash uint64) {
 	e.published++
 	e.counts[scheduled]++
 	t := e.newEntry()
-	t.record = *r
-	t.record.Info.EnqueuedAt = e.wall
-	e.tasks[r.Info.ID] = t
+	t.set(r)
+	t.info.EnqueuedAt = e.wall
+	e.tasks.add(t, hash)
 	e.join(t)
 	if name := r.Info.Unique; name != "" {
 		t.key = e.keys.claim(name, r.Info.ID, e.in(r.UniqueFor))

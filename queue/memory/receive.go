@@ -11,11 +11,9 @@ import (
 
 // receiver waits for ready tasks. It is woken, and then looks for itself: its lease begins when it has the task.
 type receiver struct {
-	link[receiver]
+	link link[receiver]
 	wake chan struct{} // has room for the one signal
 }
-
-func (r *receiver) links() *link[receiver] { return &r.link }
 
 // Receive implements queue.Engine.
 func (e *engine) Receive(ctx context.Context, max int, lease time.Duration) ([]queue.Lease, error) {
@@ -54,7 +52,7 @@ func (e *engine) claim(r **receiver, max int, lease time.Duration) ([]queue.Leas
 		if *r == nil {
 			*r = &receiver{wake: make(chan struct{}, 1)}
 		}
-		e.receivers.pushBack(*r)
+		e.receivers.pushBack(&(*r).link, *r)
 		return nil, nil
 	}
 	leases := make([]queue.Lease, 0, n)
@@ -77,11 +75,13 @@ func (e *engine) hand(t *entry, l *queue.Lease, lease time.Duration) {
 	e.claims++
 	t.lease, t.spot = e.claims, leased
 	e.tokens.take(1)
-	i := &t.record.Info
-	i.Attempt, i.Undo, i.Cause = t.failed+1, t.state == undoing, t.cause
-	e.leases.push(t, place{at: e.in(lease), seq: uint64(t.lease)})
-	l.Token = queue.Token{ID: t.record.Info.ID, Lease: t.lease}
-	l.Info, l.Payload, l.Until = t.record.Info, t.record.Payload, lease
+	i := &t.info
+	i.Attempt, i.Undo = t.failed+1, t.state == undoing
+	change(&i.Cause, t.cause)
+	t.expiry = place{at: e.in(lease), seq: uint64(t.lease)}
+	e.leases.add(t)
+	l.Token = queue.Token{ID: t.info.ID, Lease: t.lease}
+	l.Info, l.Payload, l.Until = t.info, t.payload, lease
 	e.claimed(t)
 }
 
@@ -95,7 +95,7 @@ func (e *engine) leaveEmptyHanded(r *receiver) {
 	case <-r.wake:
 		e.waking = false
 	default:
-		e.receivers.remove(r)
+		e.receivers.remove(&r.link)
 	}
 }
 
@@ -123,7 +123,9 @@ func (e *engine) Renew(_ context.Context, ts []queue.Token, lease time.Duration)
 			r.Lost = append(r.Lost, tok)
 			continue
 		}
-		e.leases.fix(t.index, place{at: e.in(lease), seq: uint64(t.lease)})
+		e.leases.remove(t)
+		t.expiry = place{at: e.in(lease), seq: uint64(t.lease)}
+		e.leases.add(t)
 		if t.cancelling {
 			r.Cancelled = append(r.Cancelled, tok)
 		}
@@ -133,7 +135,10 @@ func (e *engine) Renew(_ context.Context, ts []queue.Token, lease time.Duration)
 
 // held is the task under that lease; nil when the lease is lost.
 func (e *engine) held(tok queue.Token) *entry {
-	if t := e.tasks[tok.ID]; t != nil && t.spot == leased && t.lease == tok.Lease {
+	if t := e.leases.first(); t != nil && t.lease == tok.Lease && t.info.ID == tok.ID {
+		return t // the usual case, as most tasks are answered in the order in which they were handed out
+	}
+	if t := e.tasks.find(tok.ID); t != nil && t.spot == leased && t.lease == tok.Lease {
 		return t
 	}
 	return nil
