@@ -16,7 +16,7 @@ import (
 
 // answer turns the handler's answer into what the queue is told, logs it, and tells of failures. cause is why the handler's context ended, if it did: a handler
 // that has finished is believed all the same; any other answer of it counts for less than what ended it.
-func (c *consumer[T]) answer(ctx context.Context, info task.Info, err error, cause error) queue.Completion {
+func (c *consumer[T]) answer(ctx context.Context, info *task.Info, err error, cause error) queue.Completion {
 	outcome, wait := task.Classify(err)
 	done := queue.Completion{Outcome: outcome, After: wait, Counted: outcome == task.Retry}
 	switch {
@@ -34,7 +34,9 @@ func (c *consumer[T]) answer(ctx context.Context, info task.Info, err error, cau
 		done.Cause = err.Error()
 	}
 	c.logAnswer(ctx, info, done, err, cause)
-	c.tell(info, done, err)
+	if isFailure(done) {
+		c.report(info, done, err)
+	}
 	return done
 }
 
@@ -51,7 +53,7 @@ func isFailure(c queue.Completion) bool {
 }
 
 // isFinal says whether a failure is the last one.
-func isFinal(info task.Info, c queue.Completion) bool {
+func isFinal(info *task.Info, c queue.Completion) bool {
 	return c.Outcome == task.Dead || info.LastAttempt()
 }
 
@@ -66,7 +68,6 @@ func (c *consumer[T]) book(r *run, done queue.Completion, err error) {
 	case done.Outcome == task.Cancelled:
 		c.cancelled.Add(1)
 	}
-	r.act.end()
 	switch {
 	case isReturned(done):
 		r.giveBack(1)
@@ -75,7 +76,7 @@ func (c *consumer[T]) book(r *run, done queue.Completion, err error) {
 	}
 }
 
-func (c *consumer[T]) logAnswer(ctx context.Context, info task.Info, done queue.Completion, err, cause error) {
+func (c *consumer[T]) logAnswer(ctx context.Context, info *task.Info, done queue.Completion, err, cause error) {
 	if err == nil && !info.Undo {
 		return
 	}
@@ -115,8 +116,11 @@ func (c *consumer[T]) logAnswer(ctx context.Context, info task.Info, done queue.
 }
 
 // startSpan goes on with the trace that the publisher began.
-func (c *consumer[T]) startSpan(ctx context.Context, info task.Info) (context.Context, trace.Span) {
+func (c *consumer[T]) startSpan(ctx context.Context, info *task.Info) (context.Context, trace.Span) {
 	if c.env.Tracing.Transport() == tracing.TransportNone {
+		if len(info.Metadata) == 0 {
+			return ctx, noop.Span{}
+		}
 		return tracing.Extract(ctx, info.Metadata), noop.Span{} // what the handler publishes stays in the publisher's trace
 	}
 	name := "process " + info.Queue

@@ -189,55 +189,61 @@ const awayPatience = 30 * time.Second
 
 // receive asks for work until there is some or ctx ends (nil). A queue that is closed underneath is asked again like one that cannot be reached: it
 // may be opened again.
-func (c *consumer[T]) receive(ctx context.Context, limit int) []queue.Delivery[T] {
-	began := time.Now()
-	for failures := 0; ; failures++ {
-		var batch []queue.Delivery[T]
+func (k *crew[T]) receive(ctx context.Context, limit int) (batch []queue.Lease) {
+	c, left := k.c, true
+	defer func() {
+		if left { // by runtime.Goexit of the engine; the next scout goes on
+			k.cannotReceive(errGoexit)
+		}
+	}()
+	for k.failures == 0 || k.backOff(ctx) {
 		err := guarded(func() (err error) {
-			batch, err = c.queue.Receive(ctx, limit, c.opts.lease)
+			batch, err = c.queue.Claim(ctx, limit, c.opts.lease)
 			return err
 		})
 		if err == nil {
-			if c.away.Swap(false) {
+			if k.failures = 0; c.away.Swap(false) {
 				c.setHealth(health.Report{State: health.StateOK})
 			}
-			return batch
+			break
 		}
 		if ctx.Err() != nil {
-			return nil
+			break
 		}
-		c.away.Store(true)
-		c.noteError(err)
-		if failures == 0 {
-			began = time.Now() // it may have waited for work before
-		}
-		if time.Since(began) < awayPatience {
-			c.setHealth(health.Of(health.Degraded(err)))
-		} else {
-			c.setHealth(health.Of(err))
-		}
-		c.env.Logger.Error("cannot receive", "worker", c.name, "queue", c.queue.Name(), "error", err)
-		timer := time.NewTimer(receiveBackoff(failures))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return nil
-		}
+		k.cannotReceive(err)
 	}
+	if left = false; len(batch) == 0 {
+		k.failures = 0 // called back; the next scout asks at once
+	}
+	return batch
 }
 
-// giveBack returns tasks that were received but not begun; the attempt does not count.
-func (c *consumer[T]) giveBack(r *run, rest []queue.Delivery[T]) {
-	if len(rest) == 0 {
-		return
+// cannotReceive notes that the queue could not be asked.
+func (k *crew[T]) cannotReceive(err error) {
+	c := k.c
+	if k.failures++; k.failures == 1 {
+		k.failing = time.Now()
 	}
-	cs := make([]queue.Completion, len(rest))
-	for i, d := range rest {
-		cs[i] = returned(d.Token)
+	c.away.Store(true)
+	c.noteError(err)
+	if time.Since(k.failing) < awayPatience {
+		c.setHealth(health.Of(health.Degraded(err)))
+	} else {
+		c.setHealth(health.Of(err))
 	}
-	c.complete(r, cs)
-	r.giveBack(len(rest))
+	c.env.Logger.Error("cannot receive", "worker", c.name, "queue", c.queue.Name(), "error", err)
+}
+
+// backOff waits before the queue is asked again; false: ctx has ended.
+func (k *crew[T]) backOff(ctx context.Context) bool {
+	timer := time.NewTimer(receiveBackoff(k.failures - 1))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // complete tells the queue what became of tasks. The answer of a cancelled handler counts too, so it has a context that ends only with the life itself.

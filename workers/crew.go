@@ -7,17 +7,18 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/sourcegraph/conc"
-
 	"github.com/plba/plba/queue"
+	"github.com/sourcegraph/conc"
 )
 
-// crew is the set of slots of one consumer's life. Exactly one slot, the scout, waits in the queue; when it gets work it shares it out among the slots that are free
-// and itself, and sends for the next scout, if the concurrency allows. A slot that is done while there is a scout leaves. So an idle consumer
-// costs one waiting slot, a busy one as many as it handles tasks.
+// crew is the set of slots of one consumer's life, and what they have in common: the tasks that are leased and not begun (pending), and the answers that
+// the queue has not been told yet. One slot at most, the scout, waits in the queue, for itself and for as many slots as there may be; when it gets tasks it
+// begins the slots that they need. A slot that needs a task takes the first pending one; without any it is the scout, or leaves if there is one. Whoever takes
+// a task sends for another slot, if the concurrency allows and none is on its way or waiting. So an idle consumer costs one waiting slot, a busy one as many
+// as it handles tasks, and no pending task waits while a slot is free.
 //
 // The concurrency and the pause may change at any time; arrange brings the crew in line. While the crew yields (it is paused, or has more
-// slots than it may) the scout is called back, slots give back what they have not begun, and leave when they are done with what they have.
+// slots than it may) the scout is called back, what is pending goes back to the queue, and slots leave when they are done with what they have.
 type crew[T any] struct {
 	c  *consumer[T]
 	r  *run
@@ -26,22 +27,35 @@ type crew[T any] struct {
 	detach func(context.Context) error // of the handler; nil without one
 	unhear func()                      // ends being told of cancelled tasks
 
-	mu       sync.Mutex
-	slots    []*slot[T]
-	scouting bool
-	asking   context.Context    // of the scout: ends with the intake, or when the scout is called back
-	recall   context.CancelFunc // ends asking
-	yield    atomic.Bool        // paused, or more slots than there may be; written under mu
-	parked   int                // slots that wait for other tasks
-	flushes  []*flush           // what is to be called when all wait
+	mu      sync.Mutex
+	limit   int        // how many slots there may be
+	yield   bool       // paused, or more slots than there may be
+	slots   []*slot[T] // those that are at work
+	left    []*slot[T] // those that have left, to be used again
+	coming  int        // slots that were begun and have not come for their first task
+	scout   *slot[T]   // waits in the queue
+	pending []attempt[T]
+	batches uint64             // numbers what became pending
+	answers []queue.Completion // of tasks that are finished, or go back
+	unused  []queue.Completion // an empty slice, to be used again
+	late    *time.Timer        // bounds how long answers wait; see tellSoonLocked
+	isLate  bool               // it is set
+	asking  context.Context    // of the scout: ends with the intake, or when the scout is called back
+	recall  context.CancelFunc // ends asking
+	parked  int                // slots that wait for other tasks
+	flushes []*flush           // what is to be called when all wait
 
-	pace atomic.Int64 // moving average of the time per task, ns; decides how many to take at once
+	failures int          // how often in a row the queue could not be asked; the scout's, as is the next
+	failing  time.Time    // since when
+	pace     atomic.Int64 // moving average of the time per task, ns; decides how many to take at once
 
 	cancels atomic.Uint64 // tasks that were cancelled through the queue
 
+	tellMu  sync.Mutex // held while the timer tells
 	renewMu sync.Mutex // held while all leases are renewed
 	renewal *time.Timer
-	ended   bool
+	renewed uint64 // batches at the last renewal
+	ended   bool   // guarded by tellMu and renewMu: read under one, written under both
 }
 
 func (k *crew[T]) arrange() {
@@ -56,82 +70,78 @@ func (k *crew[T]) dismiss(*run) (err error) {
 	k.arrange() // once for the lock: whoever saw the intake open has begun his slot, so that the wait sees it
 	k.wg.Wait()
 	k.unhear()
-	k.closeRenewal()
+	k.closeTimers()
 	return nil
 }
 
+// closeTimers waits for what timers have begun, and lets them begin nothing more.
+func (k *crew[T]) closeTimers() {
+	k.tellMu.Lock()
+	defer k.tellMu.Unlock()
+	k.renewMu.Lock()
+	defer k.renewMu.Unlock()
+	k.ended = true
+	for _, t := range []*time.Timer{k.renewal, k.late} {
+		if t != nil {
+			t.Stop()
+		}
+	}
+}
+
+// over says whether nothing more is to be begun.
+func (k *crew[T]) overLocked() bool { return k.yield || k.r.intake.Err() != nil }
+
 // arrangeLocked follows every change of the slots, the concurrency or the pause. No slot is begun once the intake has ended.
 func (k *crew[T]) arrangeLocked() {
-	room := k.c.concurrency() - len(k.slots)
-	yield := room < 0 || k.c.gate.paused()
-	k.yield.Store(yield)
-	switch {
-	case k.r.intake.Err() != nil:
-	case yield:
-		if k.scouting {
-			k.recall()
-		}
-	case !k.scouting && room > 0:
-		k.beginLocked(nil)
+	k.limit = k.c.concurrency()
+	k.yield = len(k.slots) > k.limit || k.c.gate.paused()
+	if k.yield && k.scout != nil && k.r.intake.Err() == nil {
+		k.recall()
 	}
+	if k.overLocked() && k.returnLocked(0) {
+		k.wg.Go(k.tell) // what is pending has a slot that will come for it, so nobody's wait is over
+	}
+	k.reinforceLocked()
 	k.saturateLocked()
 }
 
-// takeScout makes the slot the scout, who asks the queue with the context. False: there is one already, or nothing may be taken; then the slot is out, in the
-// same step, so that a scout who finds work does not count on it.
-func (k *crew[T]) takeScout(s *slot[T]) (context.Context, bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.scouting || k.yield.Load() || k.r.intake.Err() != nil {
-		k.takeOutLocked(s)
-		k.arrangeLocked()
-		return nil, false
+// reinforceLocked begins a slot if there may be one more, and neither one that waits for work nor one that is on its way.
+func (k *crew[T]) reinforceLocked() {
+	if k.scout == nil && k.coming == 0 && len(k.slots) < k.limit && !k.overLocked() {
+		k.beginLocked()
 	}
-	k.scouting = true
-	k.saturateLocked() // it holds no task, after all
-	if k.asking == nil || k.asking.Err() != nil {
-		k.asking, k.recall = context.WithCancel(k.r.intake)
-	}
-	return k.asking, true
 }
 
-// found ends the caller's time as scout. What it brings is shared out: so many tasks for each slot, which the caller is the first of; the others begin now. Then
-// another slot takes its place. While the crew yields or the intake has ended, the caller keeps all, and does with it what is right then. It returns the tasks
-// that nobody is there for, because the crew has become smaller meanwhile.
-func (k *crew[T]) found(s *slot[T], batch []queue.Delivery[T], each int) (excess []queue.Delivery[T]) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.scouting = false
-	if len(batch) == 0 {
-		return nil
+func (k *crew[T]) beginLocked() {
+	s := &slot[T]{crew: k}
+	if last := len(k.left) - 1; last >= 0 {
+		s, k.left = k.left[last], k.left[:last]
+	} else {
+		s.run = s.work
 	}
-	if k.yield.Load() || k.r.intake.Err() != nil {
-		each = len(batch)
-	}
-	share := func() (of []queue.Delivery[T]) {
-		n := min(each, len(batch))
-		of, batch = batch[:n:n], batch[n:]
-		return of
-	}
-	s.take(share())
-	for room := k.c.concurrency() - len(k.slots); room > 0 && len(batch) > 0; room-- {
-		k.beginLocked(share())
-	}
-	k.arrangeLocked()
-	return batch
-}
-
-// beginLocked begins a slot with the tasks it has to handle first.
-func (k *crew[T]) beginLocked(tasks []queue.Delivery[T]) {
-	s := &slot[T]{crew: k, rest: tasks}
+	k.coming++
+	s.coming = true
 	s.place, k.slots = len(k.slots), append(k.slots, s)
-	k.wg.Go(s.work)
+	k.wg.Go(s.run)
 }
 
-// replace takes a slot out that ended by runtime.Goexit; if nobody waits for work now, another takes its place.
+// arrivedLocked notes that a slot has come for a task, for its first one perhaps.
+func (k *crew[T]) arrivedLocked(s *slot[T]) {
+	if s.coming {
+		s.coming = false
+		k.coming--
+	}
+}
+
+// replace takes a slot out that ended by runtime.Goexit; if it is needed, another takes its place.
 func (k *crew[T]) replace(s *slot[T]) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.arrivedLocked(s)
+	if k.scout == s {
+		k.scout = nil
+	}
+	s.current = nil
 	k.takeOutLocked(s)
 	k.arrangeLocked()
 }
@@ -142,29 +152,5 @@ func (k *crew[T]) takeOutLocked(s *slot[T]) {
 	k.slots[s.place].place = s.place
 	k.slots[last] = nil
 	k.slots = k.slots[:last]
-}
-
-// largestDemand is how many tasks are asked for at once at most: they are in memory together, and other processes may want some too.
-const largestDemand = 1000
-
-// demand is how many tasks the scout asks for: enough for all slots that are free, and how many of them each is to get: about a millisecond of work, so that short
-// tasks share the cost of a slot and a long one never waits behind another while slots are free. With a handler that parks it is one task: nothing may wait
-// behind a parked one.
-func (k *crew[T]) demand() (most, each int) {
-	each = 1
-	if pace := k.pace.Load(); pace > 0 && !k.c.parks.Load() {
-		each = int(min(max(int64(time.Millisecond)/pace, 1), 32))
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	free := k.c.concurrency() - len(k.slots) + 1 // the scout is one of the slots
-	return min(max(free, 1)*each, largestDemand), each
-}
-
-func (k *crew[T]) notePace(total time.Duration, tasks int) {
-	per := max(int64(total)/int64(tasks), 1)
-	if old := k.pace.Load(); old > 0 {
-		per = old + (per-old)/8
-	}
-	k.pace.Store(max(per, 1))
+	k.left = append(k.left, s)
 }

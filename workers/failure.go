@@ -20,9 +20,9 @@ type Failure struct {
 	At           time.Time `json:"at"`
 }
 
-// tell reports a failed attempt to whoever observes.
-func (c *consumer[T]) tell(info task.Info, done queue.Completion, err error) {
-	if c.env.Failed == nil || !isFailure(done) {
+// report tells of a failed attempt whoever observes.
+func (c *consumer[T]) report(info *task.Info, done queue.Completion, err error) {
+	if c.env.Failed == nil {
 		return
 	}
 	f := Failure{Queue: info.Queue, Task: info.ID, Kind: info.Kind, Attempt: info.Attempt, Undo: info.Undo, Error: err.Error(), At: time.Now()}

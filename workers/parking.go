@@ -11,7 +11,7 @@ import (
 // a task is parked, and no other slot may take one, because all are taken, or the intake is paused, or has ended. A slot that waits for work is not
 // parked: a task may come to it. While the stop is forced nothing is flushed, since then the handlers' contexts have ended.
 //
-// What a slot has leased behind a task that parks goes back to the queue at once, and from then on the worker takes its tasks one by one.
+// What is leased and not begun when a task parks goes back to the queue at once, and from then on the worker takes its tasks one by one.
 
 // flush is what OnSaturated registered.
 type flush struct{ call func() }
@@ -20,7 +20,7 @@ type flush struct{ call func() }
 // concurrency.
 func (k *crew[T]) saturateLocked() {
 	holding := len(k.slots)
-	if k.scouting {
+	if k.scout != nil {
 		holding--
 	}
 	switch {
@@ -96,7 +96,7 @@ func (s *slot[T]) OnSaturated(call func()) (cancel func()) { return s.crew.OnSat
 func (s *slot[T]) Park() (unpark func()) {
 	k := s.crew
 	k.c.parks.Store(true)
-	s.giveBack()
+	k.giveBack()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	turn := s.turn
