@@ -34,15 +34,22 @@
 // A consumer is a Scaler: its concurrency may change while it works, also over all its slots being busy. What was set at run time wins over
 // the configuration (platform.workers), which wins over the code, until the process ends. A consumer, a poll and a schedule are a Pauser: their intake can
 // be held back and opened again, whatever state the worker is in. Being paused is a field of Status, not a state: a paused worker is started and
-// stopped like any other, and finishes what it has in flight. Neither ever ends work that has begun; what a slot had received but not begun goes back to its
+// stopped like any other, and finishes what it has in flight. Neither ever ends work that has begun; what was received but not begun goes back to its
 // queue with the attempt not counted.
 //
 // # Slots
 //
 // A handler finds its slot in the context (task.SlotsFrom), and parks it while it waits for other tasks: so does a batch of a pipeline. When all slots
 // that hold a task are parked and no other may take one, what was gathered is flushed: no task that could be handled waits for a timer. Soft stops,
-// pauses and fewer slots saturate a worker too; a forced stop does not, there contexts end. A slot holds several leases only while its tasks are short; behind
-// one that parks nothing waits: it goes back to the queue.
+// pauses and fewer slots saturate a worker too; a forced stop does not, there contexts end. Behind a task that parks nothing waits: what is leased and not begun
+// goes back to the queue.
+//
+// # Batches
+//
+// A consumer asks its queue for as many tasks at once as its free slots are likely to handle within a millisecond. What it has leased and not begun belongs to all its
+// slots: whoever is free takes the first, so no task waits behind a long one while a slot is free. When all slots are busy for longer than a third of the lease,
+// the rest goes back to the queue, for other consumers. A queue in this process is told of successes in batches, after a millisecond at most; a durable one of
+// each at once.
 //
 // # Middleware
 //
