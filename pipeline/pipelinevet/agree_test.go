@@ -3,16 +3,9 @@ package pipelinevet_test
 import (
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
 
-	"golang.org/x/tools/go/analysis"
-	"golang.org/x/tools/go/analysis/checker"
-	"golang.org/x/tools/go/packages"
-
 	"github.com/plba/plba/pipeline"
-	"github.com/plba/plba/pipeline/pipelinevet"
 	"github.com/plba/plba/pipeline/pipelinevet/testdata/agree"
 )
 
@@ -28,7 +21,7 @@ func TestAgreesWithBuild(t *testing.T) {
 			want[f.Error()] = true
 		}
 	}
-	got := analyze(t, nil, "./testdata/agree")
+	got := analyze(t, "agree/agree.go", nil)
 	for _, finding := range got {
 		fault, ok := matching(want, finding)
 		if !ok {
@@ -55,31 +48,4 @@ func buildFaults(err error) (faults []*pipeline.Fault) {
 		}
 	}
 	return faults
-}
-
-// analyze runs the analyzer, and gives its findings in the form of Fault.Error.
-func analyze(t *testing.T, overlay map[string][]byte, pattern string) (findings []string) {
-	t.Helper()
-	pkgs, err := packages.Load(&packages.Config{Mode: packages.LoadAllSyntax, Overlay: overlay}, pattern)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := packages.PrintErrors(pkgs); n > 0 || len(pkgs) != 1 {
-		t.Fatalf("%d errors in %d packages", n, len(pkgs))
-	}
-	graph, err := checker.Analyze([]*analysis.Analyzer{pipelinevet.Analyzer}, pkgs, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for act := range graph.All() {
-		if act.Err != nil {
-			t.Fatal(act.Err)
-		}
-		for _, d := range act.Diagnostics {
-			p := pkgs[0].Fset.Position(d.Pos)
-			parts := strings.Split(p.Filename, "/")
-			findings = append(findings, strings.Join(parts[max(0, len(parts)-2):], "/")+":"+strconv.Itoa(p.Line)+": "+d.Message)
-		}
-	}
-	return findings
 }

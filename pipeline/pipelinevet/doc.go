@@ -21,6 +21,9 @@
 // or a parameter, as a *Pipeline, as a Stage[In, Out], or in a struct that embeds one of these. Nothing is known of
 // an AnyStage. In a generic function two types count as different only if no type arguments make them the same.
 //
+// Of the stages inside of a stage (Each, Both, All, Validate, the cases of a Switch) the compiler checks the types; here a
+// nil stage or function, a name that is not valid or stands twice, and a case that stands twice are found, at any depth.
+//
 // Builders are followed through a function by their identity, as they are pointers that Stage changes and returns:
 //
 //	New(…).Stage(a).Stage(b)     all of it is known

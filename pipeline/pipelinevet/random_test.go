@@ -24,7 +24,7 @@ type ranFunction struct {
 // In random programs no finding is wrong: whenever the Stage call runs that it is about, Build says the same. And in
 // those without branches, functions and stages of unknown types nothing is overlooked.
 func TestRandomProgramsAgreeWithBuild(t *testing.T) {
-	seeds, functions := 1, 300
+	seeds, functions := 1, 150
 	if os.Getenv("PLBA_TEST_LONG") != "" {
 		seeds, functions = 3, 1000
 	}
@@ -39,7 +39,7 @@ func checkRandomProgram(t *testing.T, seed uint64, functions int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	findings := byLine(analyze(t, map[string][]byte{path: []byte(program)}, "./testdata/generated"))
+	findings := byLine(analyze(t, "generated/main.go", []byte(program)))
 	confirmed, ran := map[string]bool{}, map[int]bool{}
 	for _, r := range runProgram(t, path, program) {
 		faults, explained := map[string]bool{}, map[string]bool{}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"go/ast"
 	"go/types"
-	"strings"
 
 	"golang.org/x/tools/go/types/typeutil"
 )
@@ -39,6 +38,8 @@ func (c *checker) stageName(e ast.Expr) (string, bool) {
 		return "", false
 	case on != nil: // a policy: the stage keeps its name
 		return c.stageName(on)
+	case fn.Name() == "Sub" && c.info.Types[call.Args[0]].IsNil():
+		return "sub", true
 	case fn.Name() == "Sub":
 		return c.stageName(call.Args[0])
 	}
@@ -104,15 +105,16 @@ func (c *checker) stageFaults(e ast.Expr) (faults []string) {
 		if constructor && named && fn.Name() != "Sub" && !validName(name) {
 			faults = append(faults, label+": the name is not valid, "+nameRule)
 		}
+		replaced := given[fn.Name()] // by a later call of the same policy
+		given[fn.Name()] = true
 		switch n := c.nilFunctions(fn, call); {
 		case n == 1 && constructor:
-			faults = append(faults, label+": its function is nil")
-		case n == 1 && !given[fn.Name()]: // else it was replaced
+			faults = append(faults, label+": "+functionOf(fn.Name())+" is nil")
+		case n == 1 && !replaced:
 			faults = append(faults, label+": the function given to "+fn.Name()+" is nil")
 		}
-		given[fn.Name()] = true
-		for _, f := range c.faultsInside(call) {
-			faults = append(faults, label+", inside: "+strings.TrimLeft(f, ": "))
+		if !replaced {
+			faults = append(faults, c.faultsOfParts(label, fn.Name(), call)...)
 		}
 		if constructor {
 			return faults
@@ -133,16 +135,6 @@ func (c *checker) nilFunctions(fn *types.Func, call *ast.CallExpr) (n int) {
 		}
 	}
 	return n
-}
-
-// faultsInside are those of the stages that are given to a constructor or policy.
-func (c *checker) faultsInside(call *ast.CallExpr) (faults []string) {
-	for _, arg := range call.Args {
-		if in, _ := stageTypes(c.info.TypeOf(arg)); in != nil {
-			faults = append(faults, c.stageFaults(arg)...)
-		}
-	}
-	return faults
 }
 
 // stageTypes gives the types of the stages that t stands for: what their Run takes and gives. They are nil when t does

@@ -150,6 +150,56 @@ var Cases = map[string]func() error{
 			Build()
 		return err
 	},
+	"parts of branches": func() error {
+		keep := func(_ context.Context, o order, _, _ order) (order, error) { return o, nil }
+		same := func(o order) order { return o }
+		broken := pipeline.Map[order, order]("broken", nil)
+		_, err := pipeline.New[order, item]("p").
+			Stage(pipeline.Both("a", broken, pipeline.Pure("Fine?", same), keep)).
+			Stage(pipeline.Both[order, order, order, order]("b", nil, to[order, order]("x"), nil)).
+			Stage(pipeline.Both("c", pipeline.Pure("x", same), pipeline.Pure("x", same), keep).Retry(2)).
+			Stage(pipeline.All3("d", to[order, int]("x"), broken, to[order, int]("z"),
+				func(context.Context, order, int, order, int) (order, error) { return order{}, nil })).
+			Stage(pipeline.All4[order, int, int, int, int, order]("e", to[order, int]("w"), to[order, int]("x"), nil, to[order, int]("z"), nil)).
+			Build()
+		return err
+	},
+	"parts of a switch": func() error {
+		size := func(o order) string { return "" }
+		broken := pipeline.On("inside", pipeline.Map[order, order]("broken", nil))
+		_, err := pipeline.New[order, item]("p").
+			Stage(pipeline.Switch("a", size, pipeline.On("x", to[order, order]("ok")), pipeline.On("y", pipeline.Tap[order]("Tap", nil)))).
+			Stage(pipeline.Switch("b", size, broken, pipeline.On("x", pipeline.Sub[order, order](nil).Retry(2)))).
+			Stage(pipeline.Switch("c", size, pipeline.On("x", to[order, order]("ok"))).Otherwise(pipeline.Filter[order]("none", nil)).Retry(2)).
+			Stage(pipeline.Switch[string, order, order]("d", nil)).
+			Stage(pipeline.Switch("e", size, pipeline.On[string, order, order]("x", nil), pipeline.On("x", to[order, order]("f"))).Otherwise(nil)).
+			Stage(pipeline.Switch("f", func(order) bool { return true }, pipeline.On(true, to[order, order]("ok")), pipeline.On(true, to[order, order]("again")))).
+			Build()
+		return err
+	},
+	"rejected paths and batches": func() error {
+		none := func(context.Context, order) error { return nil }
+		_, err := pipeline.New[item, item]("p").
+			Stage(pipeline.Validate("a", none, pipeline.Sink[pipeline.Rejected[order]]("answer", nil))).
+			Stage(pipeline.Validate("b", none, nil)).
+			Stage(pipeline.Validate[order]("c", nil, pipeline.Sink("answer", func(context.Context, pipeline.Rejected[order]) error { return nil }))).
+			Stage(pipeline.Batch("Batch", 10, 1, func(context.Context, []order) ([]int, error) { return nil, nil })).
+			Stage(pipeline.Batch("d", 10, 1, func(context.Context, []order) ([]item, error) { return nil, nil })).
+			Stage(pipeline.Sub[item, order](nil)).
+			Build()
+		return err
+	},
+	"nested builders": func() error {
+		inside := pipeline.New[item, order]("inside").Stage(to[item, item]("a"))
+		_, early := inside.Build()
+		_, nested := pipeline.New[item, order]("nested").Stage(to[int, order]("b")).Build()
+		_, err := pipeline.New[item, item]("p").
+			Stage(pipeline.Both("both", check, pipeline.New[item, item]("fine").Stage(check).MustBuild(),
+				func(_ context.Context, i, _, _ item) (item, error) { return i, nil })).
+			Stage(pipeline.Each("each", pipeline.Switch("kind", func(i item) string { return i.Name }, pipeline.On("a", pipeline.Map[item, order]("No function", nil)))).Retry(2)).
+			Build()
+		return errors.Join(early, nested, err)
+	},
 	"stages of every form": func() error {
 		var asInterface pipeline.Stage[order, item]
 		asInterface = to[order, item]("interface")

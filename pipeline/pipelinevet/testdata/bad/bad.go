@@ -4,6 +4,7 @@ package bad
 import (
 	"context"
 
+	"github.com/plba/plba"
 	"github.com/plba/plba/pipeline"
 )
 
@@ -74,6 +75,27 @@ func received(b *pipeline.Builder[item, order], s pipeline.AnyStage) {
 	var t *pipeline.Step[int, string]
 	t = pipeline.Pure("t", pure[int, string])
 	b.Stage(t).Stage(t) // want `this stage takes int, but the stage before \(bad/bad.go:\d+\) gives string`
+}
+
+func registered(r *plba.Registry) {
+	plba.Pipeline(r, pipeline.New[item, order]("registered").
+		Stage(to[item, int]("a")).
+		Stage(to[string, order]("b"))) // want `stage 2 takes string, but stage 1 .* gives int`
+
+	b := pipeline.New[item, order]("registered-too").Stage(to[item, int]("a")) // want `the pipeline must end in bad.order, but stage 1`
+	_ = plba.Pipeline(r, b)
+
+	plba.Pipeline(r, pipeline.New[item, item]("empty")) // want `it has no stages \(add one with .Stage\(...\)\)`
+}
+
+func nested(items *pipeline.Step[item, item]) {
+	_ = pipeline.Switch("kind", func(i item) string { return i.name },
+		pipeline.On("a", items),
+		pipeline.On("b", pipeline.New[item, item]("inside").Stage(to[item, int]("x")).MustBuild()), // want `the pipeline must end in bad.item, but stage 1`
+	).Otherwise(pipeline.New[item, item]("other").MustBuild()) // want `it has no stages`
+	_ = []pipeline.AnyStage{
+		pipeline.Each("each", pipeline.New[item, int]("element").Stage(to[order, int]("x")).MustBuild()), // want `stage 1 takes bad.order, but the pipeline takes bad.item`
+	}
 }
 
 // --- the order of statements ---

@@ -3,6 +3,7 @@ package good
 
 import (
 	"context"
+	"errors"
 
 	"github.com/plba/plba/pipeline"
 )
@@ -222,6 +223,70 @@ var Builds = map[string]func() error{
 			Build()
 		return err
 	},
+	"replaced Otherwise": func() error {
+		s := pipeline.Switch("kind", func(i item) string { return i.Name }, pipeline.On("a", to[item, item]("x")))
+		_, err := pipeline.New[item, item]("p").
+			Stage(s.Otherwise(pipeline.Map[item, item]("nil", nil)).Otherwise(to[item, item]("y"))).
+			Stage(pipeline.Switch("other", func(i item) string { return i.Name }, pipeline.On("a", to[item, item]("x")), pipeline.On("b", to[item, item]("y"))).
+				Otherwise(nil).Otherwise(to[item, item]("z"))).
+			Build()
+		return err
+	},
+	"keys that only look alike": func() error {
+		same := to[item, item]("same")
+		_, err := pipeline.New[item, item]("p").
+			Stage(pipeline.Switch("any", func(item) any { return nil },
+				pipeline.On[any](1, same), pipeline.On[any](int8(1), same), pipeline.On[any]("1", same), pipeline.On[any](weekday(1), same))).
+			Build()
+		return err
+	},
+	"passed to functions": func() error {
+		b := pipeline.New[item, order]("p")
+		extend(b)
+		b = extended(b.Stage(to[string, int]("between")))
+		_, err := b.Build()
+		return err
+	},
+	"in a struct": func() error {
+		x := struct {
+			b *pipeline.Builder[item, order]
+		}{pipeline.New[item, order]("p").Stage(to[item, string]("a"))}
+		middle(x.b)
+		x.b.Stage(to[int, order]("c"))
+		_, err := x.b.Build()
+		return err
+	},
+	"in a loop": func() error {
+		var last error
+		for i, name := range []string{"one", "two"} {
+			b := pipeline.New[item, item](name)
+			for range i + 1 {
+				b.Stage(to[item, item](maybe("a") + string(rune('a'+i))))
+				if i == 1 {
+					b = pipeline.New[item, item](name)
+					b.Stage(to[item, item]("b"))
+				}
+			}
+			_, err := b.Build()
+			last = errors.Join(last, err)
+		}
+		return last
+	},
+	"in maps and channels": func() error {
+		all := map[string]*pipeline.Builder[item, order]{"p": pipeline.New[item, order]("p").Stage(to[item, string]("a"))}
+		middle(all["p"])
+		ch := make(chan *pipeline.Builder[item, order], 1)
+		ch <- all["p"]
+		_, err := (<-ch).Stage(to[int, order]("c")).Build()
+		return err
+	},
+	"returned": func() error {
+		make2 := func() (*pipeline.Builder[item, order], string) { return begun(), "p" }
+		b, _ := make2()
+		middle(b)
+		_, err := b.Stage(to[int, order]("c")).Build()
+		return err
+	},
 	"built before": func() error {
 		b := pipeline.New[item, item]("p").Stage(to[item, item]("a"))
 		p := b.MustBuild()
@@ -229,6 +294,22 @@ var Builds = map[string]func() error{
 		_, err := pipeline.New[item, item]("q").Stage(p).Stage(to[item, item]("a")).Build()
 		return err
 	},
+}
+
+type weekday int
+
+func (weekday) String() string { return "1" }
+
+func begun() *pipeline.Builder[item, order] {
+	return pipeline.New[item, order]("p").Stage(to[item, string]("a"))
+}
+
+func middle(b *pipeline.Builder[item, order]) { b.Stage(to[string, int]("middle")) }
+
+func extend[In, Out any](b *pipeline.Builder[In, Out]) { b.Stage(to[In, string]("first")) }
+
+func extended[In, Out any](b *pipeline.Builder[In, Out]) *pipeline.Builder[In, Out] {
+	return b.Stage(to[int, Out]("last"))
 }
 
 func generic[T, U any, V any](s *pipeline.Step[T, U]) error {
