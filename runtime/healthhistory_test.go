@@ -92,3 +92,26 @@ func TestHealthChangeAsJSON(t *testing.T) {
 		t.Errorf("%s, %v", text, err)
 	}
 }
+
+// What the supervisor knows of a worker began when it came to know it, not when the worker was last well or unwell.
+func TestHealthOfAHeldWorkerBeginsWithItsStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := run(t, func(r *runtime.Registry) {
+			r.Worker((&crasher{life: func(int) time.Duration { return time.Hour }}).worker("w"))
+		})
+		for range 2 {
+			pass(10 * time.Second)
+			stopped := time.Now()
+			stopWorker(t, a, "w")
+			pass(10 * time.Second)
+			if c := a.Health().Components[0]; c.State != health.StateDegraded || c.Since.Before(stopped) || c.Since.Sub(stopped) > time.Second {
+				t.Errorf("stopped %s, %+v", stopped, c)
+			}
+			if h := a.HealthHistory(); h[len(h)-1].At.Before(stopped) {
+				t.Errorf("stopped %s, %+v", stopped, h)
+			}
+			startWorker(t, a, "w")
+		}
+		stop(t, a)
+	})
+}

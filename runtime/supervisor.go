@@ -241,6 +241,7 @@ func (s *supervised) health() health.Report {
 	rep := s.w.Health()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	own := rep.State
 	about := s.quit != nil && s.restart.Policy != Never && rep.State == health.StateUnhealthy && s.w.Status().State == workers.Stopped
 	switch {
 	case s.held != "":
@@ -251,6 +252,9 @@ func (s *supervised) health() health.Report {
 		rep.State, rep.Reason = health.StateDegraded, "waits for its restart: "+s.failed.Error()
 	case about: // it has failed this very moment, and the watch is about to learn of it
 		rep.State, rep.Reason = health.StateDegraded, "waits for its restart: "+rep.Reason
+	}
+	if rep.State != own {
+		rep.Since = time.Time{} // it began when the supervisor knew better: the registry notes that
 	}
 	return rep
 }
