@@ -62,7 +62,10 @@ func Start(t testing.TB, settings map[string]any) *App {
 func New(t testing.TB, settings map[string]any) *App {
 	t.Helper()
 	a := &App{Held: make(chan struct{}, 100), release: make(chan struct{})}
-	socket := filepath.Join(t.TempDir(), "plba.sock")
+	socket, given := settings["platform.control.socket.path"].(string)
+	if !given {
+		socket = filepath.Join(t.TempDir(), "plba.sock")
+	}
 	a.Socket = "unix://" + socket
 	all := map[string]any{
 		"platform.control.listen": "127.0.0.1:0", "platform.control.socket.path": socket, "platform.control.socket.role": Viewer,
