@@ -34,7 +34,7 @@ type PublishFunc[T any] func(ctx context.Context, b *Batch[T]) ([]Receipt, error
 
 // PublishMiddleware goes around publishing. It may look at the values, change them, append options, refuse the batch with an error of its own
 // by not calling next, and look at the receipts and the error. It is called by everything that publishes: Publish, Send and TrySend with one item,
-// PublishAll with up to 256 at a time, and what engines offer beyond that, such as publishing in a transaction of the application.
+// PublishAll with up to 1000 at a time, and what engines offer beyond that, such as publishing in a transaction of the application.
 //
 // It is made once for each queue, and then called by many goroutines at once. It must hand on the batch that it was given, or none.
 //
@@ -119,7 +119,7 @@ func miscounted(receipts, tasks int) error {
 }
 
 // PublishVia publishes values through the queue's middleware, with publish in place of the engine's own: engines use it that can publish inside a
-// transaction of the caller. publish is given the engine that the queue is bound to and the records, at most 256 at a time, and answers like
+// transaction of the caller. publish is given the engine that the queue is bound to and the records, at most 1000 at a time, and answers like
 // [Engine.Publish]. Errors are those of [Queue.Publish], and publish's.
 func (q *Queue[T]) PublishVia(ctx context.Context, vs []T, opts []SendOption,
 	publish func(ctx context.Context, e Engine, rs []Record) ([]Receipt, error)) (receipts []Receipt, err error) {

@@ -47,12 +47,12 @@ func TestPublishingMiddlewareGoesAround(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("TrySend", once...)
-	if n, err := q.PublishAll(t.Context(), make([]mail, 300)); n != 300 || err != nil {
+	if n, err := q.PublishAll(t.Context(), make([]mail, 1100)); n != 1100 || err != nil {
 		t.Fatal(n, err)
 	}
-	want("PublishAll", "outer before 256", "inner before 256", "inner after 256, <nil>", "outer after 256, <nil>",
-		"outer before 44", "inner before 44", "inner after 44, <nil>", "outer after 44, <nil>")
-	if len(s.records) != 303 {
+	want("PublishAll", "outer before 1000", "inner before 1000", "inner after 1000, <nil>", "outer after 1000, <nil>",
+		"outer before 100", "inner before 100", "inner after 100, <nil>", "outer after 100, <nil>")
+	if len(s.records) != 1103 {
 		t.Errorf("%d records", len(s.records))
 	}
 }
@@ -103,11 +103,11 @@ func TestPublishingMiddlewareRefuses(t *testing.T) {
 	}
 	q, s := bound(t, queue.Binding{}, queue.Spec[mail]{Publishing: []queue.PublishMiddleware[mail]{closed}})
 	wants(t, "Publish", q.Publish(t.Context(), mail{Account: "closed"}), refused, "queue mails: the account is closed")
-	values := make([]mail, 300)
-	values[299].Account = "closed"
+	values := make([]mail, 1100)
+	values[1099].Account = "closed"
 	n, err := q.PublishAll(t.Context(), values)
 	wants(t, "PublishAll", err, refused, "queue mails: the account is closed")
-	if n != 256 || len(s.records) != 256 {
+	if n != 1000 || len(s.records) != 1000 {
 		t.Errorf("%d accepted, %d published; expected the first portion", n, len(s.records))
 	}
 }
@@ -126,7 +126,7 @@ func TestFaultsBehindMiddleware(t *testing.T) {
 	values := make([]mail, 400)
 	values[300].UID = 300
 	n, err := q.PublishAll(t.Context(), values)
-	if n != 300 || len(s.records) != 300 {
+	if n != 1100 || len(s.records) != 300 {
 		t.Errorf("%d accepted, %d published", n, len(s.records))
 	}
 	wants(t, "PublishAll", err, queue.ErrInvalid, `queue mails: value 300 of 400: invalid: unique key "\x00": not UTF-8, or with a NUL`)

@@ -10,7 +10,7 @@ import (
 // What PublishAll hands to the engine at once: large enough to share the cost of a durable write, small enough not to hold
 // a store for long.
 const (
-	chunkTasks = 256
+	chunkTasks = 1000
 	chunkBytes = 4 << 20
 )
 

@@ -169,16 +169,16 @@ func TestUnencodableValue(t *testing.T) {
 
 func TestPublishAll(t *testing.T) {
 	q, s := bound[mail](t, queue.Binding{})
-	values := make([]mail, 600)
+	values := make([]mail, 2400)
 	for i := range values {
 		values[i].UID = uint32(i)
 	}
 	n, err := q.PublishAll(t.Context(), values)
-	if n != 600 || err != nil {
+	if n != 2400 || err != nil {
 		t.Fatalf("%d, %v", n, err)
 	}
 	if s.calls != 3 {
-		t.Errorf("%d chunks for 600 tasks, expected 3", s.calls)
+		t.Errorf("%d chunks for 2400 tasks, expected 3", s.calls)
 	}
 	for i, r := range s.records {
 		if r.Payload.Value != values[i] {

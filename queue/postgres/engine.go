@@ -25,6 +25,9 @@ type engine struct {
 	keeper sync.WaitGroup
 	kicked chan struct{} // the keeper is to look now
 
+	counting chan struct{} // holds one while somebody counts the tasks, who has
+	census   census
+
 	idMu sync.Mutex
 	id   int32 // of the queue in the database, 0: not known yet
 
@@ -43,7 +46,7 @@ type tally struct{ published, completed int64 }
 func newEngine(st *store, o queue.Opening, s *Settings, release func()) *engine {
 	e := &engine{
 		store: st, name: o.Queue, limits: *s.Limits(), order: o.Order, poll: s.Poll, release: release,
-		kicked: make(chan struct{}, 1),
+		kicked: make(chan struct{}, 1), counting: make(chan struct{}, 1),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.published.flush = e.flushPublications

@@ -4,42 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
-
 	"github.com/jackc/pgx/v5"
 
 	"github.com/plba/plba/queue"
 )
-
-// Stats implements queue.Admin. It counts all tasks of the queue: some tenths of a second for a million.
-func (e *engine) Stats(ctx context.Context) (s queue.Stats, err error) {
-	err = e.with(ctx, func(ctx context.Context, id int32) error {
-		return e.do(ctx, func(ctx context.Context) error {
-			var oldest float64
-			var states []int16
-			var counts []int64
-			if err := e.pool.QueryRow(ctx, e.sql(statsSQL), id).Scan(&s.Paused, &oldest, &states, &counts); err != nil {
-				return err
-			}
-			s.OldestReady = max(0, time.Duration(oldest*float64(time.Second)))
-			fields := map[state]*int64{
-				scheduled: &s.Scheduled, ready: &s.Ready, running: &s.Running, retrying: &s.Retrying, undoing: &s.Undoing,
-				done: &s.Done, dead: &s.Dead, cancelled: &s.Cancelled,
-			}
-			for i, n := range counts {
-				*fields[state(states[i])] = n
-			}
-			return nil
-		})
-	})
-	if err != nil {
-		return queue.Stats{}, err
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	s.Published, s.Completed, s.Capacity = e.tally.published, e.tally.completed, int64(e.limits.Capacity)
-	return s, nil
-}
 
 // Task implements queue.Admin.
 func (e *engine) Task(ctx context.Context, taskID string) (v queue.Task, err error) {

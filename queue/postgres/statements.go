@@ -146,8 +146,9 @@ const (
 	statsSQL = `SELECT q.paused, coalesce(extract(epoch FROM clock_timestamp() - s.oldest)::float8, 0), s.states, s.counts FROM {}.queues q CROSS JOIN (
 			SELECT min(oldest) AS oldest, array_agg(state ORDER BY state) AS states, array_agg(n ORDER BY state) AS counts FROM (
 				SELECT state, count(*) AS n, min(due) FILTER (WHERE state = 2) AS oldest FROM {}.tasks WHERE queue = $1 GROUP BY state) c) s WHERE q.queue = $1`
-	taskSQL  = `SELECT ` + rowColumns + `, t.failures, t.payload FROM {}.tasks t WHERE t.queue = $1 AND t.id = $2`
-	tasksSQL = `SELECT ` + rowColumns + `, t.failures -> -1 FROM {}.tasks t
+	pausedSQL = `SELECT paused FROM {}.queues WHERE queue = $1`
+	taskSQL   = `SELECT ` + rowColumns + `, t.failures, t.payload FROM {}.tasks t WHERE t.queue = $1 AND t.id = $2`
+	tasksSQL  = `SELECT ` + rowColumns + `, t.failures -> -1 FROM {}.tasks t
 			WHERE t.queue = $1 AND ($2 = '' OR t.id < $2) AND (cardinality($3::smallint[]) = 0 OR t.state = ANY($3)) ORDER BY t.id DESC LIMIT $4`
 	pauseSQL          = `UPDATE {}.queues SET paused = $2 WHERE queue = $1 AND paused <> $2`
 	selectedStatesSQL = `SELECT id FROM {}.tasks WHERE queue = $1 AND state = ANY($2::smallint[]) AND id > $3 ORDER BY id LIMIT $4`
