@@ -16,7 +16,8 @@ var (
 	compare     = flag.Bool("compare", false, "measure at full volume, in rounds, and print a table (about four minutes)")
 	rounds      = flag.Int("rounds", 3, "how many `rounds` -compare has")
 	percent     = flag.Int("percent", 100, "how much of the full volume -compare has, in percent; less is for trying")
-	backlogs    = flag.Bool("backlogs", true, "measure with backlogs of 1 k, 100 k and 1 M tasks, too")
+	beside      = flag.Bool("river", true, "measure what both sides do")
+	backlogs    = flag.Bool("backlogs", true, "measure our work with backlogs of 1 k, 100 k and 1 M tasks")
 	connections = flag.Int("connections", 10, "`size` of each of River's two pools; a store of ours has 10 by default")
 )
 
@@ -58,17 +59,23 @@ func TestCompare(t *testing.T) {
 	ours := newPLBA(t, url, pool)
 	sides := []side{ours, newRiver(t, pool, connect(t, url))}
 	var results table
-	for round := range n {
+	m := meter{server.PID()}
+	both, alone := n, n
+	if !*beside {
+		both = 0
+	}
+	if !*backlogs {
+		alone = 0
+	}
+	for round := range both {
 		for i := range sides { // the one that begins changes
 			s := sides[(i+round)%len(sides)]
-			measure(t, s, meter{server.PID()}, v, &results)
+			measure(t, s, m, v, &results)
 		}
 	}
-	if *backlogs {
-		for round := range n {
-			for i := range v.backlogs {
-				beside(t, ours, v, v.backlogs[(i+round)%len(v.backlogs)], &results)
-			}
+	for round := range alone {
+		for i := range v.backlogs {
+			behind(t, ours, m, v, v.backlogs[(i+round)%len(v.backlogs)], &results)
 		}
 	}
 	if *compare {

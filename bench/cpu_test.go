@@ -15,7 +15,7 @@ type meter struct{ server int } // PID of the postmaster
 const tick = 10 * time.Millisecond
 
 // used is the CPU time of both so far.
-func (m meter) used() (client, server time.Duration) {
+func (m meter) used() (all time.Duration) {
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, file := range stats {
 		data, err := os.ReadFile(file) //nolint:gosec // of /proc
@@ -26,14 +26,14 @@ func (m meter) used() (client, server time.Duration) {
 		}
 		switch pid := filepath.Base(filepath.Dir(file)); {
 		case pid == strconv.Itoa(os.Getpid()):
-			client = sum(fields[11:13])
+			all += sum(fields[11:13])
 		case pid == strconv.Itoa(m.server):
-			server += sum(fields[11:15]) // with its children that have ended
+			all += sum(fields[11:15]) // with its children that have ended
 		case fields[1] == strconv.Itoa(m.server):
-			server += sum(fields[11:13])
+			all += sum(fields[11:13])
 		}
 	}
-	return client, server
+	return all
 }
 
 func sum(ticks []string) (d time.Duration) {
@@ -44,12 +44,9 @@ func sum(ticks []string) (d time.Duration) {
 	return d
 }
 
-// during says how much CPU time f took for each of n jobs.
-func (m meter) during(n int, f func()) (client, server time.Duration) {
-	c0, s0 := m.used()
+// during says how much CPU time was used while f ran.
+func (m meter) during(f func()) time.Duration {
+	before := m.used()
 	f()
-	c1, s1 := m.used()
-	return (c1 - c0) / time.Duration(n), (s1 - s0) / time.Duration(n)
+	return m.used() - before
 }
-
-func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

@@ -1,10 +1,8 @@
 package bench
 
 import (
-	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,40 +14,36 @@ const patience = 2 * time.Minute
 
 // What is measured.
 const (
-	bulk     = "published in bulk, jobs/s"
-	worked   = "worked, jobs/s"
-	single16 = "published one by one, 16 publishers, jobs/s"
-	single64 = "published one by one, 64 publishers, jobs/s"
+	bulk     = "published in bulk"
+	worked   = "worked"
+	single16 = "published one by one, 16 publishers"
+	single64 = "published one by one, 64 publishers"
 	p50      = "published → worked, idle queue, p50, ms"
 	p99      = "published → worked, idle queue, p99, ms"
 )
 
-// cpuOf names the CPU time that goes with a rate.
-func cpuOf(what string) string { return strings.TrimSuffix(what, "jobs/s") + "µs of CPU a job" }
+// rate adds a rate of so many jobs, and the CPU time that client and server took for each.
+func (t *table) rate(m meter, what string, s side, jobs int, f func() float64) {
+	var perSecond float64
+	cpu := m.during(func() { perSecond = f() })
+	t.add(what+", jobs/s", s.name(), perSecond)
+	t.add(what+", µs of CPU a job", s.name(), float64(cpu)/float64(time.Microsecond)/float64(jobs))
+}
 
 // measure does everything once.
 func measure(t *testing.T, s side, m meter, v volume, results *table) {
 	t.Helper()
-	figure := func(what string, jobs int, f func() float64) {
-		var rate float64
-		client, server := m.during(jobs, func() { rate = f() })
-		results.add(what, s.name(), rate)
-		results.add(cpuOf(what), s.name(), microseconds(client+server))
-		if os.Getenv("SPLIT") != "" {
-			t.Logf("%s %s: client %s server %s", s.name(), what, client, server)
-		}
-	}
 	clear := func() {
 		if err := s.reset(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	clear()
-	figure(bulk, v.bulk, func() float64 { return publishBulk(t, s, v.bulk, v.perCall) })
-	figure(worked, v.bulk, func() float64 { return drain(t, s, v.bulk, v.bulk) })
+	results.rate(m, bulk, s, v.bulk, func() float64 { return publishBulk(t, s, v.bulk, v.perCall) })
+	drain(t, s, m, worked, v.bulk, v.bulk, results)
 	clear()
-	figure(single16, v.single, func() float64 { return publishSingly(t, s, v.single, 16) })
-	figure(single64, v.single, func() float64 { return publishSingly(t, s, v.single, 64) })
+	results.rate(m, single16, s, v.single, func() float64 { return publishSingly(t, s, v.single, 16) })
+	results.rate(m, single64, s, v.single, func() float64 { return publishSingly(t, s, v.single, 64) })
 	clear()
 	latencies := idle(t, s, v.idle, time.Duration(v.intervals)*time.Millisecond)
 	results.add(p50, s.name(), milliseconds(latencies[len(latencies)/2]))
@@ -57,14 +51,17 @@ func measure(t *testing.T, s side, m meter, v volume, results *table) {
 	clear()
 }
 
-// beside measures the work of some jobs while so many others wait.
-func beside(t *testing.T, s side, v volume, backlog int, results *table) {
+// behind measures the work of some jobs while so many others wait.
+func behind(t *testing.T, s *plbaSide, m meter, v volume, backlog int, results *table) {
 	t.Helper()
 	if err := s.reset(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	publishBulk(t, s, backlog+v.behind, v.perCall)
-	results.add("worked with "+strconv.Itoa(backlog)+" more that wait, jobs/s", s.name(), drain(t, s, backlog+v.behind, v.behind))
+	if err := s.settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	drain(t, s, m, worked+" while "+strconv.Itoa(backlog)+" wait", backlog+v.behind, v.behind, results)
 }
 
 func rate(n int, began time.Time) float64 { return float64(n) / time.Since(began).Seconds() }
@@ -90,17 +87,20 @@ func publishBulk(t *testing.T, s side, jobs, perCall int) float64 {
 	return per
 }
 
-// drain starts a worker and gives the jobs per second until so many of those that are there have been worked.
-func drain(t *testing.T, s side, there, most int) float64 {
+// drain starts a worker and adds its rate, until it has worked so many of the jobs that are there.
+func drain(t *testing.T, s side, m meter, what string, there, most int, results *table) {
 	t.Helper()
 	seen := make([]atomic.Int32, there)
-	began := time.Now()
-	stop, err := s.work(t.Context(), func(j job) { seen[j.Num].Add(1) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	await(t, s, int64(most))
-	per := rate(int(s.finished()), began)
+	var stop func() error
+	results.rate(m, what, s, most, func() float64 {
+		began := time.Now()
+		var err error
+		if stop, err = s.work(t.Context(), func(j job) { seen[j.Num].Add(1) }); err != nil {
+			t.Fatal(err)
+		}
+		await(t, s, int64(most))
+		return rate(int(s.finished()), began)
+	})
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
@@ -115,7 +115,6 @@ func drain(t *testing.T, s side, there, most int) float64 {
 		t.Errorf("%s: %d jobs were worked, want %d", s.name(), worked, most)
 	}
 	expectLeft(t, s, int64(there)-worked)
-	return per
 }
 
 // await waits until the worker has finished so many jobs.

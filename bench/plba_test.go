@@ -111,3 +111,13 @@ func (s *plbaSide) reset(ctx context.Context) error {
 	_, err := s.pool.Exec(ctx, "TRUNCATE plba.tasks")
 	return err
 }
+
+// settle does what the server would do soon after so many tasks have come: otherwise that would be measured.
+func (s *plbaSide) settle(ctx context.Context) error {
+	for _, statement := range []string{"VACUUM (ANALYZE) plba.tasks", "CHECKPOINT"} {
+		if _, err := s.pool.Exec(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}
