@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"regexp"
 	"sync"
 	"time"
@@ -200,7 +199,6 @@ func (d *driver) openStore(s *Settings) (*store, error) {
 	config.AfterConnect = commitSafely
 	config.ConnConfig.RuntimeParams["application_name"] = "plba"
 	config.ConnConfig.ConnectTimeout = s.Timeout
-	config.ConnConfig.DialFunc = (&net.Dialer{KeepAliveConfig: keepAlive}).DialContext
 	pool, err := dial(config, s.Timeout)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -210,9 +208,6 @@ func (d *driver) openStore(s *Settings) (*store, error) {
 
 // minPing is the least that an idle connection is given to show that it lives. It is given no more than an operation can spend on all that have died.
 const minPing = 500 * time.Millisecond
-
-// keepAlive finds connections that died while they were idle, within a minute, and keeps firewalls from forgetting those that live.
-var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}
 
 // commitSafely lets the connection wait for the disk at each commit, whatever the server, the database or the user is set to. Stricter settings stay.
 func commitSafely(ctx context.Context, c *pgx.Conn) error {

@@ -192,3 +192,34 @@ func until(t *testing.T, what string, is func() bool) {
 		}
 	}
 }
+
+// TestCloseOnSilentConnections closes queues while all connections are silent and operations are under way: it waits for these, and for no connection.
+func TestCloseOnSilentConnections(t *testing.T) {
+	t.Parallel()
+	s := pgtest.Start(t)
+	p, url := newProxy(t, s, s.Database(t))
+	set := postgres.Driver().Settings().(*postgres.Settings)
+	set.URL, set.Timeout = url, 2*time.Second
+	e, err := postgres.Driver().Open(t.Context(), queue.Opening{Queue: "tests", Settings: set})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.cut()
+	ended := make(chan error, 4)
+	for range cap(ended) {
+		go func() {
+			_, err := e.Stats(t.Context())
+			ended <- err
+		}()
+	}
+	for range cap(ended) {
+		if err := <-ended; !errors.Is(err, postgres.ErrUnavailable) {
+			t.Errorf("stats: %v", err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // a connection that is waited for takes 15 s
+	defer cancel()
+	if err := e.Close(ctx); err != nil {
+		t.Errorf("close: %v", err)
+	}
+}
