@@ -25,6 +25,7 @@ const (
 	deadlock             = "40P01"
 	serializationFailure = "40001"
 	queryCanceled        = "57014"
+	readOnly             = "25006"
 )
 
 // sqlState is the code of a server's error, "" for others.
@@ -62,10 +63,10 @@ func explain(ctx context.Context, err error) error {
 	}
 }
 
-// away says whether an error is that of a connection, or of a server that is going, coming, or has no room for us.
+// away says whether an error is that of a connection, or of a server that is going, coming, or has no room for us, or is a replica.
 func away(err error) bool {
 	if code := sqlState(err); code != "" {
-		return code == queryCanceled || strings.HasPrefix(code, "08") || strings.HasPrefix(code, "53") || strings.HasPrefix(code, "57P")
+		return code == queryCanceled || code == readOnly || strings.HasPrefix(code, "08") || strings.HasPrefix(code, "53") || strings.HasPrefix(code, "57P")
 	}
 	var connecting *pgconn.ConnectError
 	var network net.Error

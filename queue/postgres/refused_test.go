@@ -37,6 +37,7 @@ func TestServerRefuses(t *testing.T) {
 	s := guarded(t)
 	home := s.Database(t)
 	execute(t, home, `CREATE ROLE locked LOGIN PASSWORD 'right'; CREATE ROLE poor LOGIN; CREATE ROLE crowd LOGIN CONNECTION LIMIT 0;
+		CREATE ROLE replica LOGIN SUPERUSER; ALTER ROLE replica SET default_transaction_read_only = on;
 		CREATE SCHEMA foreign_schema; CREATE TABLE foreign_schema.version (version int, oldest int)`)
 	as := func(user, host, database string) string {
 		u := url.URL{Scheme: "postgres", Host: host, Path: "/" + database, RawQuery: "sslmode=disable"}
@@ -62,6 +63,7 @@ func TestServerRefuses(t *testing.T) {
 		"no right to make schemas": {as("poor", s.Addr(), name), "plba", false, []string{"permission denied for database " + name, "42501"}},
 		"no right on the schema":   {as("poor", s.Addr(), name), "foreign_schema", false, []string{"permission denied for schema foreign_schema"}},
 		"no connection left":       {as("crowd", s.Addr(), name), "plba", true, []string{`too many connections for role "crowd"`}},
+		"only a replica":           {as("replica", s.Addr(), name), "plba", true, []string{"read-only transaction"}},
 		"nobody listens":           {as("plba", "127.0.0.1:1", name), "plba", true, []string{"127.0.0.1:1", "refused"}},
 		"no such host":             {as("plba", "nowhere.invalid:5432", name), "plba", true, []string{"nowhere.invalid"}},
 		"no answer":                {as("plba", silent.Addr().String(), name), "plba", true, []string{"the database is unavailable"}},
