@@ -31,7 +31,8 @@ func (t sqlTx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 // queue is [queue.ErrFull]. Otherwise it is [queue.Queue.Send]: options, middleware, unique keys, trace. A receipt that says Existing holds as long as tx
 // sees it.
 //
-// It is as safe as tx: with synchronous_commit off, a crash of the server may lose both. A unique key is locked until tx ends: keep transactions short. Like with every statement, an error of the server leaves tx fit for a rollback only.
+// It is as safe as tx: with synchronous_commit off a crash of the server may lose both. A unique key is locked until tx ends: keep transactions short. Like with
+// every statement, an error of the server leaves tx fit for a rollback only.
 //
 // Errors: those of Send, and one that says so when the queue is kept elsewhere; let the queue's Spec require [queue.Transactional], and that
 // shows at registration.
