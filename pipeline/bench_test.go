@@ -178,36 +178,48 @@ func (g *group) wait() error {
 	return g.err
 }
 
+// eachByHand is a fan-out by hand, four elements at once.
+func eachByHand(ctx context.Context, in []left, fn func(context.Context, left) (right, error)) ([]right, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	g := group{slots: make(chan struct{}, 4), cancel: cancel}
+	out := make([]right, len(in))
+	for i := range in {
+		g.run(func() (err error) {
+			out[i], err = fn(ctx, in[i])
+			return err
+		})
+	}
+	return out, g.wait()
+}
+
+func eachStages(fn func(context.Context, left) (right, error)) *pipeline.Pipeline[[]left, []right] {
+	return pipeline.New[[]left, []right]("p").Stage(pipeline.Each("each", pipeline.Map("one", fn), pipeline.AtOnce(4))).MustBuild()
+}
+
+// working is a stage that has so much to do.
+func working(work int) func(context.Context, left) (right, error) {
+	return func(ctx context.Context, x left) (right, error) {
+		for i := range work {
+			x.h += int64(i) ^ x.g
+		}
+		return there(ctx, x)
+	}
+}
+
 func BenchmarkEach(b *testing.B) {
 	in := make([]left, 5)
 	for _, work := range []int{0, 20_000} {
-		fn := func(ctx context.Context, x left) (right, error) {
-			for i := range work {
-				x.h += int64(i) ^ x.g
-			}
-			return there(ctx, x)
-		}
+		fn := working(work)
 		name := "work=" + strconv.Itoa(work)
 		b.Run("group/"+name, func(b *testing.B) {
 			ctx := inTask()
 			b.ReportAllocs()
 			for b.Loop() {
-				ctx, cancel := context.WithCancelCause(ctx)
-				g := group{slots: make(chan struct{}, 4), cancel: cancel}
-				out := make([]right, len(in))
-				for i := range in {
-					g.run(func() (err error) {
-						out[i], err = fn(ctx, in[i])
-						return err
-					})
-				}
-				_ = g.wait()
+				_, _ = eachByHand(ctx, in, fn)
 			}
 		})
 		b.Run("each/"+name, func(b *testing.B) {
-			e := pipeline.Each("each", pipeline.Map("one", fn), pipeline.AtOnce(4))
-			p := pipeline.New[[]left, []right]("p").Stage(e).MustBuild()
-			ctx := inTask()
+			p, ctx := eachStages(fn), inTask()
 			b.ReportAllocs()
 			for b.Loop() {
 				_, _ = p.Run(ctx, in)
@@ -252,19 +264,11 @@ func BenchmarkBoth(b *testing.B) {
 		ctx := inTask()
 		b.ReportAllocs()
 		for b.Loop() {
-			ctx, cancel := context.WithCancelCause(ctx)
-			g := group{slots: make(chan struct{}, 2), cancel: cancel}
-			var x, y right
-			g.run(func() (err error) { x, err = there(ctx, result); return err })
-			g.run(func() (err error) { y, err = there(ctx, result); return err })
-			_ = g.wait()
-			result.a = x.a + y.a
+			result, _ = bothByHand(ctx, result)
 		}
 	})
 	b.Run("both", func(b *testing.B) {
-		merge := func(_ context.Context, in left, x, y right) (left, error) { in.a = x.a + y.a; return in, nil }
-		p := pipeline.New[left, left]("p").Stage(pipeline.Both("both", pipeline.Map("x", there), pipeline.Map("y", there), merge)).MustBuild()
-		ctx := inTask()
+		p, ctx := bothStages(), inTask()
 		b.ReportAllocs()
 		for b.Loop() {
 			result, _ = p.Run(ctx, result)

@@ -33,16 +33,8 @@ func (l *linked[In, Out]) resume(at context.Context, r run) (found bool, err err
 	return l.stage.restore(at, r, &l.out)
 }
 
-// exec calls a stage that is only a function straight, which is the usual case and the fast one.
-func (l *linked[In, Out]) exec(at context.Context, r run) (err error) {
-	if l.stage.direct == nil || r.tracer != nil {
-		return l.stage.perform(at, r, l.in, &l.out)
-	}
-	if l.out, err = l.stage.direct(at, *l.in); err != nil {
-		l.zero()
-		return refused(at, 1, err)
-	}
-	return nil
+func (l *linked[In, Out]) exec(at context.Context, r run) error {
+	return l.stage.perform(at, r, l.in, &l.out)
 }
 
 // frame holds the values of one run: the input, then each stage's output. Frames are pooled; release zeroes

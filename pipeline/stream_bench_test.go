@@ -72,14 +72,12 @@ func (c *channels) close() {
 	}
 }
 
-// share has many goroutines call run until they have done so b.N times.
-func share(b *testing.B, goroutines int, begin func() (run func())) {
-	b.ReportAllocs()
-	b.ResetTimer()
+// share has as many goroutines as there are slots call run until they have done so n times.
+func share(n int, begin func() (run func())) {
 	var left atomic.Int64
-	left.Store(int64(b.N))
+	left.Store(int64(n))
 	var wg sync.WaitGroup
-	for range goroutines {
+	for range benchSlots {
 		wg.Go(func() {
 			run := begin()
 			for left.Add(-1) >= 0 {
@@ -90,32 +88,51 @@ func share(b *testing.B, goroutines int, begin func() (run func())) {
 	wg.Wait()
 }
 
+// streamed is the six stages in stream mode, until the test has ended.
+func streamed(b *testing.B) *pipeline.Pipeline[left, left] {
+	hands := map[string]int{}
+	for _, name := range stageNames {
+		hands[name] = benchHands
+	}
+	p := sixStages().Streamed(hands, benchBuffer)
+	detach, err := p.Attach(&slots{size: benchSlots})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = detach(context.Background()) })
+	return p
+}
+
+// byChannels and byStream are one slot's way of running six stages.
+func byChannels(c *channels) func() (run func()) {
+	return func() func() {
+		t := &ticket{ctx: inTask(), done: make(chan struct{}, 1)}
+		var l left
+		return func() { l, _ = c.run(t, l) }
+	}
+}
+
+func byStream(p *pipeline.Pipeline[left, left]) func() (run func()) {
+	return func() func() {
+		ctx := inTask()
+		var l left
+		return func() { l, _ = p.Run(ctx, l) }
+	}
+}
+
 func BenchmarkStream(b *testing.B) {
 	b.Run("channels", func(b *testing.B) {
 		c := newChannels()
 		defer c.close()
-		share(b, benchSlots, func() func() {
-			t := &ticket{ctx: inTask(), done: make(chan struct{}, 1)}
-			var l left
-			return func() { l, _ = c.run(t, l) }
-		})
+		b.ReportAllocs()
+		b.ResetTimer()
+		share(b.N, byChannels(c))
 	})
 	b.Run("pipeline", func(b *testing.B) {
-		hands := map[string]int{}
-		for _, name := range stageNames {
-			hands[name] = benchHands
-		}
-		p := sixStages().Streamed(hands, benchBuffer)
-		detach, err := p.Attach(&slots{size: benchSlots})
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer detach(context.Background())
-		share(b, benchSlots, func() func() {
-			ctx := inTask()
-			var l left
-			return func() { l, _ = p.Run(ctx, l) }
-		})
+		p := streamed(b)
+		b.ReportAllocs()
+		b.ResetTimer()
+		share(b.N, byStream(p))
 	})
 }
 
@@ -193,21 +210,33 @@ func thereAll(ctx context.Context, in []left) ([]right, error) {
 	return out, nil
 }
 
+const batchSize, batchWait = 32, time.Millisecond
+
+// byBatcher and byBatch are one slot's way of having an item in a batch.
+func byBatcher(ctx context.Context, gather *batcher) func() (run func()) {
+	return func() func() {
+		p := &parcel{done: make(chan struct{}, 1)}
+		return func() { _, _ = gather.run(ctx, p, left{}) }
+	}
+}
+
+func byBatch(ctx context.Context) func() (run func()) {
+	p := pipeline.New[left, right]("p").Stage(pipeline.Batch("b", batchSize, batchWait, thereAll)).MustBuild()
+	return func() func() { return func() { _, _ = p.Run(ctx, left{}) } }
+}
+
 func BenchmarkBatch(b *testing.B) {
-	const size, wait = 32, time.Millisecond
 	ctx, cancel := context.WithCancel(inTask())
 	defer cancel()
 	b.Run("by-hand", func(b *testing.B) {
-		gather := newBatcher(size, wait, thereAll)
+		gather := newBatcher(batchSize, batchWait, thereAll)
 		defer gather.wg.Wait()
 		defer close(gather.in)
-		share(b, benchSlots, func() func() {
-			p := &parcel{done: make(chan struct{}, 1)}
-			return func() { _, _ = gather.run(ctx, p, left{}) }
-		})
+		b.ReportAllocs()
+		share(b.N, byBatcher(ctx, gather))
 	})
 	b.Run("pipeline", func(b *testing.B) {
-		p := pipeline.New[left, right]("p").Stage(pipeline.Batch("b", size, wait, thereAll)).MustBuild()
-		share(b, benchSlots, func() func() { return func() { _, _ = p.Run(ctx, left{}) } })
+		b.ReportAllocs()
+		share(b.N, byBatch(ctx))
 	})
 }
