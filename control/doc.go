@@ -39,7 +39,7 @@
 // # Events
 //
 // What happens (moves of the runtime and of workers, changes of health, operations, failed attempts) goes into a ring of the last 2048 events; to put one there
-// costs the same however many listen. Each reader (a [Subscription]) reads the ring at its own pace, woken at most every 10 ms. One that falls behind the ring is
+// costs the same however many listen. Each reader (a [Subscription]) reads the ring at its own pace, woken 10 ms after something has happened and at most every 100 ms. One that falls behind the ring is
 // cut off, and so is a client that takes nothing for 10 s; it can go on where it was as long as the ring reaches back so far, and is told when it does not. IDs
 // name the process that gave them, so one of an earlier process is never taken for another event. Of failed attempts 100 a second are told, the others counted.
 //
@@ -57,6 +57,8 @@
 //  7. the doorman, who knows what the route demands (401, 403, 429);
 //  8. the body, read whole, at most 1 MiB (413), in time (408), and declared as JSON (415);
 //  9. huma, which parses and validates strictly (400, 422), and the operation.
+//
+// An address keeps at most 1024 connections: beyond them the one is closed that has waited longest for a whole request.
 //
 // Everything that is refused or fails is answered with a [Problem] (RFC 9457). A 5xx tells no causes, they are in the log; a refusal of input names the place and
 // never repeats the value.

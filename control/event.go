@@ -83,9 +83,10 @@ func (t *told) json() []byte {
 
 // The bounds of the events.
 const (
-	keptEvents      = 2048                  // so many can be resumed from
-	wakeEvery       = 10 * time.Millisecond // listeners are woken no more often
-	toldFailures    = 100                   // per second; more are counted
+	keptEvents      = 2048                   // so many can be resumed from
+	wakeAfter       = 10 * time.Millisecond  // listeners are woken so soon after something has happened
+	wakeEvery       = 100 * time.Millisecond // and no more often than that
+	toldFailures    = 100                    // per second; more are counted
 	maxSubscribers  = 256
 	maxEventsAtOnce = 256
 )
@@ -100,6 +101,7 @@ type hub struct {
 	last      uint64        // the number of the newest; 0 before the first
 	more      chan struct{} // closed when there are more; nil while nobody waits
 	waking    bool          // a timer is about to close more
+	woken     time.Time     // when one did last
 	listeners int
 
 	failures struct {
@@ -119,14 +121,14 @@ func (h *hub) publish(e Event) {
 	h.ring[h.last%keptEvents] = &told{Event: e, number: h.last}
 	if h.more != nil && !h.waking {
 		h.waking = true
-		time.AfterFunc(wakeEvery, h.wake)
+		time.AfterFunc(max(wakeAfter, wakeEvery-time.Since(h.woken)), h.wake)
 	}
 }
 
 func (h *hub) wake() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.waking = false
+	h.waking, h.woken = false, time.Now()
 	if h.more != nil {
 		close(h.more)
 		h.more = nil

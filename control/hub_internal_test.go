@@ -176,18 +176,22 @@ func TestReadersAreWokenTogether(t *testing.T) {
 		for range 3 {
 			sub := subscribe(t, s, "")
 			go func() {
-				batch, err := sub.Next(context.Background())
-				if err != nil || time.Since(began) != time.Second+wakeEvery {
-					t.Errorf("after %s: %v", time.Since(began), err)
+				for _, due := range []time.Duration{time.Second + wakeAfter, time.Second + wakeAfter + wakeEvery} {
+					batch, err := sub.Next(context.Background())
+					if err != nil || time.Since(began) != due {
+						t.Errorf("after %s, not %s: %v", time.Since(began), due, err)
+					}
+					got <- len(batch)
 				}
-				got <- len(batch)
 			}()
 		}
 		time.Sleep(time.Second)
-		happen(s, 50)
-		for range 3 {
-			if n := <-got; n != 50 {
-				t.Errorf("%d events", n)
+		for _, events := range []int{50, 7} {
+			happen(s, events)
+			for range 3 {
+				if n := <-got; n != events {
+					t.Errorf("%d events", n)
+				}
 			}
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)

@@ -54,10 +54,12 @@ func serveOn(l net.Listener, h http.Handler, secure *tls.Config, log *slog.Logge
 }
 
 func newServer(h http.Handler, log *slog.Logger) *http.Server {
-	return &http.Server{
+	s := &http.Server{
 		Handler: h, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeader, DisableGeneralOptionsHandler: true, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
+	bound(s, maxConns)
+	return s
 }
 
 func serve(s *http.Server, l net.Listener, served chan<- struct{}, log *slog.Logger) {

@@ -141,7 +141,7 @@ var pathAttacks = []attack{
 	}},
 	{"only the head", func(_ *maker, q *question) bool {
 		q.verb = http.MethodHead
-		return q.method == http.MethodGet
+		return q.method == http.MethodGet && !q.unrouted
 	}},
 	{"a name that is too long", func(m *maker, q *question) bool {
 		names := slices.Sorted(maps.Keys(q.path))
@@ -156,8 +156,8 @@ var pathAttacks = []attack{
 
 var queryAttacks = []attack{
 	{"an unknown parameter", func(m *maker, q *question) bool {
-		q.query = append(q.query, [2]string{pick(m, []string{"odd", "Limit", "limit[]", "token", "__proto__", "a\x00b", secretText}), secretText})
-		q.want, q.secret = []int{422}, "="+secretText
+		q.query = append(q.query, [2]string{pick(m, []string{"odd", "Limit", "limit[]", "token", "__proto__", "a\x00b", "odd.name"}), secretText})
+		q.want, q.secret = []int{422}, secretText
 		if !q.documents(422) || q.own() {
 			q.want = nil
 		}
