@@ -19,6 +19,7 @@ const (
 	viewerToken   = "viewer-7f5c1de0b2aa4c6f9d0e"
 	operatorToken = "operator-19c0be6e27f14d1f8a3b"
 	adminToken    = "admin-c9f0f895fb98ab9159f51fd0"
+	expiredToken  = "expired-8f14e45fceea167a5a36" // of an admin, long ago
 )
 
 func hashOf(token string) string {
@@ -26,12 +27,15 @@ func hashOf(token string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// withTokens configures one token of each role.
+// withTokens configures one token of each role, and one that has expired.
 func withTokens() map[string]any {
 	entry := func(name, role, token string) map[string]any {
 		return map[string]any{"name": name, "role": role, "sha256": hashOf(token)}
 	}
+	old := entry("old", "admin", expiredToken)
+	old["expires"] = "2020-01-01T00:00:00Z"
 	return map[string]any{"platform.control.tokens": []any{
+		old,
 		entry("dashboard", "viewer", viewerToken), entry("ops", "operator", operatorToken), entry("root", "admin", strings.ToUpper(adminToken)),
 	}}
 }
@@ -46,6 +50,8 @@ var askers = []struct {
 	{name: "nobody"},
 	{name: "a stranger", token: "not-a-token", wrong: true},
 	{name: "a hash", token: hashOf(viewerToken), wrong: true},
+	{name: "a forger", token: strings.ToUpper(adminToken) + "=", wrong: true},
+	{name: "a former admin", token: expiredToken, wrong: true},
 	{name: "viewer", token: viewerToken, role: control.Viewer},
 	{name: "operator", token: operatorToken, role: control.Operator},
 	{name: "admin", token: strings.ToUpper(adminToken), role: control.Admin},
@@ -122,8 +128,8 @@ func TestRolesMeetOperations(t *testing.T) {
 		p := startPlane(t, nil)
 		meet(t, p, false, "first-run", p.token, control.Admin, false)
 	})
-	if met != 42*9 {
-		t.Errorf("%d meetings, want %d", met, 42*9)
+	if met != 42*11 {
+		t.Errorf("%d meetings, want %d", met, 42*11)
 	}
 }
 

@@ -33,16 +33,11 @@ type world struct {
 	tick    int           // how often something was prepared: so it is never the same
 }
 
-// expiredToken is one of the configuration, of long ago.
-const expiredToken = "expired-8f14e45fceea167a5a36"
-
 func newWorld(t testing.TB) *world {
 	w := &world{t: t, done: make(chan struct{})}
 	b := newBot()
 	b.more = w.register
 	settings := withTokens()
-	tokens, _ := settings["platform.control.tokens"].([]any)
-	settings["platform.control.tokens"] = append(tokens, map[string]any{"name": "old", "role": "admin", "sha256": hashOf(expiredToken), "expires": "2020-01-01T00:00:00Z"})
 	settings["platform.control.pprof"] = true
 	settings["platform.control.audit.file"] = t.TempDir() + "/audit.jsonl"
 	w.p = planeOf(t, b, settings)
