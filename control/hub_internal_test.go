@@ -187,6 +187,7 @@ func TestReadersAreWokenTogether(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		for _, events := range []int{50, 7} {
+			synctest.Wait() // all readers wait
 			happen(s, events)
 			for range 3 {
 				if n := <-got; n != events {
