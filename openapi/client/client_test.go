@@ -216,3 +216,19 @@ func eventually(t *testing.T, what string, ok func() bool) {
 		}
 	}
 }
+
+// A control plane under a prefix of an application's own server is reached by that prefix.
+func TestPrefix(t *testing.T) {
+	asked := make(chan string, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.Method + " " + r.RequestURI + " " + r.Header.Get("Authorization")
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		_, _ = w.Write([]byte(`{"workers": [], "later": {"versions": ["know", "more"]}}`))
+	}))
+	defer server.Close()
+	c := connect(t, server.URL+"/orders/", client.WithToken("t"))
+	_, err := c.ListWorkers(t.Context(), client.ListWorkersParams{Kind: "a b&c", Limit: 3})
+	if got := <-asked; err != nil || got != "GET /orders/api/v1/workers?kind=a+b%26c&limit=3 Bearer t" {
+		t.Errorf("%s, %v", got, err)
+	}
+}

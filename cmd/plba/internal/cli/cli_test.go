@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,6 +52,8 @@ var night = []step{
 	{args: "workers stop mail-polling", token: demo.Operator, code: cli.Refused, err: []string{"It is stopped; what is asked for needs:"}},
 	{args: "workers start mail-polling", token: demo.Operator, out: []string{"startWorker mail-polling: done"}},
 	{args: "workers stop mail-polling --no-wait", token: demo.Operator},
+	{args: "health", token: demo.Viewer, out: []string{"degraded: mail-polling is degraded: stopped by an operator"}},
+	{args: "health --strict", token: demo.Viewer, code: cli.Unhealthy, out: []string{"degraded"}},
 	{args: "queues", token: demo.Viewer, out: []string{"mails  memory  open"}},
 	{args: "queues show mails", token: demo.Viewer, out: []string{"mails holds ", "volatile"}},
 	{args: "queues dead mails", token: demo.Viewer, out: []string{"ID", "dead", "mail 1: no such customer"}},
@@ -232,6 +236,20 @@ func TestWhatIsWrong(t *testing.T) {
 			if !strings.Contains(got.err, text) {
 				t.Errorf("plba %s: no %q in\n%s", args, text, got.err)
 			}
+		}
+	}
+}
+
+func TestUnhealthy(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = w.Write([]byte(`{"state": "unhealthy", "reason": "the store is unhealthy: no route", "components": [{"name": "store", "critical": true, "state": "unhealthy", "reason": "no route"}]}`))
+	}))
+	defer server.Close()
+	for _, args := range [][]string{{"health"}, {"health", "-o", "json"}} {
+		if got := at(server.URL, "").run(t, args...); got.code != int(cli.Unhealthy) || !strings.Contains(got.out, "no route") || got.err != "" {
+			t.Errorf("%s: %+v", args, got)
 		}
 	}
 }
