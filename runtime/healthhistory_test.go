@@ -94,7 +94,7 @@ func TestHealthChangeAsJSON(t *testing.T) {
 }
 
 // What the supervisor knows of a worker began when it came to know it, not when the worker was last well or unwell.
-func TestHealthOfAHeldWorkerBeginsWithItsStop(t *testing.T) {
+func TestHealthOfAHeldWorkerBeginsAndEndsWithItsStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := run(t, func(r *runtime.Registry) {
 			r.Worker((&crasher{life: func(int) time.Duration { return time.Hour }}).worker("w"))
@@ -111,6 +111,14 @@ func TestHealthOfAHeldWorkerBeginsWithItsStop(t *testing.T) {
 				t.Errorf("stopped %s, %+v", stopped, h)
 			}
 			startWorker(t, a, "w")
+			started := time.Now()
+			pass(10 * time.Second)
+			if c := a.Health().Components[0]; c.State != health.StateOK || c.Since.Before(stopped.Add(10*time.Second)) || c.Since.Sub(started) > time.Second {
+				t.Errorf("started %s, %+v", started, c)
+			}
+			if h := a.HealthHistory(); h[len(h)-1].At.Before(stopped.Add(10 * time.Second)) {
+				t.Errorf("started %s, %+v", started, h)
+			}
 		}
 		stop(t, a)
 	})

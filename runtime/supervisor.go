@@ -36,6 +36,8 @@ type supervised struct {
 	gaveUp   bool
 	held     string   // why an operator's stop keeps it stopped; "" unless it does
 	cmd      *command // an operator's start or stop under way
+
+	overruled time.Time // when health last said something else than the worker
 }
 
 func newSupervised(a *App, w workers.Worker) *supervised {
@@ -254,7 +256,10 @@ func (s *supervised) health() health.Report {
 		rep.State, rep.Reason = health.StateDegraded, "waits for its restart: "+rep.Reason
 	}
 	if rep.State != own {
-		rep.Since = time.Time{} // it began when the supervisor knew better: the registry notes that
+		s.overruled = time.Now()
+	}
+	if !rep.Since.After(s.overruled) {
+		rep.Since = time.Time{} // it began when the supervisor's word became, or ceased to be, another than the worker's: the registry notes that
 	}
 	return rep
 }
