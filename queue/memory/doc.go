@@ -18,10 +18,16 @@
 //
 // # Order
 //
-// All tasks are found by their ID; listing them looks at all of them. Those that can be claimed stand in line: per priority, a list in the order in
+// All tasks are found by their ID; listing them looks at all of them. Those that can be claimed stand in line: per priority, a row in the order in
 // which they became due, which is the order in which they arrive there, so adding and taking cost the same with ten tasks and with a million. Only what
 // comes back out of turn (returned tasks, expired leases) goes through a heap beside it. Tasks that are due but wait for their group stand in such a line
-// of the group's own, so however many they are, they are in nobody's way.
+// of the group's own, so however many they are, they are in nobody's way. Leases stand in a line too, by when they end.
+//
+// # Cost
+//
+// A task that needs nothing special costs some 350 bytes, in blocks for many tasks: what its handler may keep (its lease, which is part of the handler's context, and its
+// ID). All else is used again: an entry is written over with the next task, and only where that differs, because in a small heap what troubles the garbage collector
+// is most of what a task costs. The publisher's look at the clock serves for its ID and for the engine.
 //
 // # Time
 //
