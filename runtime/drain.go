@@ -109,7 +109,8 @@ const drainInterval = 5 * time.Millisecond
 
 // drain waits until the volatile queues that have a live consumer hold nothing that is due (ready or to be undone) and nothing running, twice in a row with
 // nothing published between: so that a task which a handler passes on between two looks is not missed. Tasks whose time has not come (scheduled, retrying,
-// waiting for the next attempt to undo) are not waited for, nor those that only a paused consumer or a paused queue would let through.
+// waiting for the next attempt to undo) are not waited for, nor those that are held up by one of them in a strict group, nor those that only a paused
+// consumer or a paused queue would let through.
 func (a *App) drain(soft context.Context, consumers []*supervised) {
 	if len(consumers) == 0 {
 		return
@@ -146,11 +147,15 @@ func (a *App) volatileActivity(ctx context.Context, consumers []*supervised) (pu
 			continue
 		}
 		published += st.Published
-		leased, due := int64(0), int64(0)
-		if st.Undoing > 0 {
-			leased, due = undoing(ctx, q)
+		leased, due := int64(0), st.Ready
+		if due > 0 && st.Running == 0 && q.Order() == queue.Strict {
+			due -= held(ctx, q)
 		}
-		quiet = quiet && (st.Ready+due == 0 || ws.Paused || st.Paused) && st.Running+leased == 0
+		if st.Undoing > 0 {
+			running, waiting := undoing(ctx, q)
+			leased, due = running, due+waiting
+		}
+		quiet = quiet && (due == 0 || ws.Paused || st.Paused) && st.Running+leased == 0
 	}
 	return published, quiet
 }
@@ -158,18 +163,46 @@ func (a *App) volatileActivity(ctx context.Context, consumers []*supervised) (pu
 // undoing counts the tasks that are being undone, and those that could be.
 func undoing(ctx context.Context, q queue.Handle) (leased, due int64) {
 	now := time.Now()
-	for query := (queue.Query{States: []queue.State{queue.StateUndoing}}); ; {
+	eachTask(ctx, q, func(t queue.Task) {
+		switch {
+		case !t.LeasedUntil.IsZero():
+			leased++
+		case !t.Info.RunAt.After(now):
+			due++
+		}
+	}, queue.StateUndoing)
+	return leased, due
+}
+
+// held counts the ready tasks of a queue with strict order that wait for one of their group whose own time has not come: for that nobody waits either.
+func held(ctx context.Context, q queue.Handle) (n int64) {
+	now, groups := time.Now(), map[string]bool{}
+	eachTask(ctx, q, func(t queue.Task) {
+		begun := t.Info.Attempt > 0 // from then on it holds its group
+		if begun && t.Info.Group != "" && t.LeasedUntil.IsZero() && t.Info.RunAt.After(now) {
+			groups[t.Info.Group] = true
+		}
+	}, queue.StateScheduled, queue.StateRetrying, queue.StateUndoing)
+	if len(groups) == 0 {
+		return 0
+	}
+	eachTask(ctx, q, func(t queue.Task) {
+		if groups[t.Info.Group] {
+			n++
+		}
+	}, queue.StateReady)
+	return n
+}
+
+// eachTask looks at the tasks in these states, as far as the queue answers.
+func eachTask(ctx context.Context, q queue.Handle, look func(queue.Task), states ...queue.State) {
+	for query := (queue.Query{States: states}); ; {
 		page, err := q.Tasks(ctx, query)
 		for _, t := range page.Tasks {
-			switch {
-			case !t.LeasedUntil.IsZero():
-				leased++
-			case !t.Info.RunAt.After(now):
-				due++
-			}
+			look(t)
 		}
 		if query.After = page.Next; err != nil || page.Next == "" {
-			return leased, due
+			return
 		}
 	}
 }

@@ -312,3 +312,34 @@ func TestQueueThatDoesNotClose(t *testing.T) {
 		close(release)
 	})
 }
+
+// A task that waits for the one before it in its strict group, which sleeps, is not waited for; those of other groups are handled.
+func TestDrainDoesNotWaitForHeldGroups(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var q *queue.Queue[string]
+		var handled []string
+		a := run(t, func(r *runtime.Registry) {
+			q = runtime.QueueOf(r, "q", queue.Spec[string]{Order: queue.Strict, Group: func(s string) string { return s[:1] }})
+			r.Worker(workers.Consume("c", q, handle(func(_ context.Context, s string) error {
+				if s == "a1" {
+					return task.Snooze(time.Hour, "closed")
+				}
+				time.Sleep(3 * time.Second)
+				handled = append(handled, s)
+				return nil
+			})))
+		})
+		if _, err := q.PublishAll(t.Context(), []string{"a1", "a2", "b1", "b2", "a3"}); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Second)
+		began := time.Now()
+		rec, _ := a.Stop(t.Context())
+		if took := time.Since(began); took > 6*time.Second || strings.Join(handled, " ") != "b1 b2" {
+			t.Errorf("handled %q within %s", handled, took)
+		}
+		if len(rec.Lost) != 1 || rec.Lost[0] != (runtime.QueueLoss{Queue: "q", Tasks: 3}) {
+			t.Errorf("receipt %+v, want three tasks lost", rec)
+		}
+	})
+}
