@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 )
 
 // Item is one value on its way into a queue, with what is said about it.
@@ -71,11 +72,26 @@ func (q *Queue[T]) deliver(ctx context.Context, b *Batch[T]) (all []Receipt, err
 // deliverEach makes records of n values and publishes them, as many as go to the engine at once. A value that cannot be published ends it;
 // those before it are published first.
 func (q *Queue[T]) deliverEach(ctx context.Context, to delivery, n int, item func(int) (T, []SendOption)) (all []Receipt, err error) {
+	var room []Record
+	if n >= chunkTasks/4 {
+		shared := chunks.Get().(*[chunkTasks]Record)
+		room = shared[:]
+		defer func() {
+			clear(room) // not to keep payloads alive
+			chunks.Put(shared)
+		}()
+	} else {
+		room = make([]Record, n)
+	}
 	for len(all) < n {
-		rs, fault := q.chunk(ctx, to, len(all), n, item)
+		rs, fault := q.chunk(ctx, to, room, len(all), n, item)
 		if len(rs) > 0 {
 			receipts, err := to.publish(ctx, to.engine, rs)
-			all = append(all, receipts...)
+			if len(all) == 0 {
+				all = receipts
+			} else {
+				all = append(all, receipts...)
+			}
 			if err == nil && len(receipts) != len(rs) {
 				err = miscounted(len(receipts), len(rs))
 			}
@@ -90,9 +106,12 @@ func (q *Queue[T]) deliverEach(ctx context.Context, to delivery, n int, item fun
 	return all, nil
 }
 
-// chunk makes records of the values from..n, as many as go to the engine at once.
-func (q *Queue[T]) chunk(ctx context.Context, to delivery, from, n int, item func(int) (T, []SendOption)) (rs []Record, fault error) {
-	rs = make([]Record, 0, min(n-from, chunkTasks))
+// chunks are records for many tasks, to be used again: an engine does not keep what it is given.
+var chunks = sync.Pool{New: func() any { return new([chunkTasks]Record) }}
+
+// chunk makes records of the values from..n, as many as go to the engine at once, in the room that there is for them.
+func (q *Queue[T]) chunk(ctx context.Context, to delivery, room []Record, from, n int, item func(int) (T, []SendOption)) (rs []Record, fault error) {
+	rs = room[:0:min(n-from, len(room))]
 	var ids idMaker
 	now := to.clock.now()
 	for size := 0; len(rs) < cap(rs) && size < chunkBytes; {
