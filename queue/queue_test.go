@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.opentelemetry.io/otel/trace/noop"
@@ -165,17 +166,19 @@ func TestEngineErrorsNameTheQueue(t *testing.T) {
 }
 
 func TestTryResultWhenFull(t *testing.T) {
-	q, s := made[mail](t, "mails"), newSpy(t, 1)
-	q.Bind(s, queue.Binding{})
-	receipt, err := q.TrySend(t.Context(), mail{})
-	if err != nil || receipt.ID == "" || receipt.Existing {
-		t.Fatalf("%+v, %v", receipt, err)
-	}
-	_, err = q.TrySend(t.Context(), mail{})
-	wants(t, "TrySend", err, queue.ErrFull, "queue mails is full: it holds as many unfinished tasks as its capacity allows")
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
-	wants(t, "Publish", q.Publish(ctx, mail{}), context.DeadlineExceeded, "queue mails: waiting for room: context deadline exceeded")
+	synctest.Test(t, func(t *testing.T) {
+		q, s := made[mail](t, "mails"), newSpy(t, 1)
+		q.Bind(s, queue.Binding{})
+		receipt, err := q.TrySend(t.Context(), mail{})
+		if err != nil || receipt.ID == "" || receipt.Existing {
+			t.Fatalf("%+v, %v", receipt, err)
+		}
+		_, err = q.TrySend(t.Context(), mail{})
+		wants(t, "TrySend", err, queue.ErrFull, "queue mails is full: it holds as many unfinished tasks as its capacity allows")
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		wants(t, "Publish", q.Publish(ctx, mail{}), context.DeadlineExceeded, "queue mails: waiting for room: context deadline exceeded")
+	})
 }
 
 func TestAnEngineThatLosesCountIsAnError(t *testing.T) {
