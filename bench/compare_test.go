@@ -33,7 +33,7 @@ type volume struct {
 }
 
 var (
-	whole = volume{bulk: 100_000, perCall: 5_000, single: 10_000, idle: 400, backlogs: []int{1_000, 100_000, 1_000_000}, behind: 30_000, intervals: 8}
+	whole = volume{bulk: 100_000, perCall: 5_000, single: 10_000, idle: 300, backlogs: []int{1_000, 100_000, 1_000_000}, behind: 30_000, intervals: 20}
 	taste = volume{bulk: 500, perCall: 200, single: 64, idle: 5, backlogs: []int{200}, behind: 100, intervals: 1}
 )
 
