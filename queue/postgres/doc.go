@@ -31,10 +31,13 @@
 // way. A claim takes many tasks in one statement and skips those that another process is just claiming. A task on which nothing hangs, no unique key, no group,
 // no checkpoint, costs an insert, an update and a delete.
 //
+// Claims and the usual ends of tasks are planned alike whatever the server's statistics say, which are never right for a queue: rows are reached by an ID, by an
+// order that an index has, or by where they are.
+//
 // Groups and limits (max_running, rate) hold over all processes: those who claim from such a queue take turns, under an advisory lock.
 //
 // # Waking
 //
-// Processes tell each other of new tasks by NOTIFY, at most once in a few milliseconds, on a connection of its own. Behind a pooler that gives connections out per
-// transaction, notifications do not arrive, and each queue is looked at once in a poll.
+// Processes tell each other of new tasks by NOTIFY, at most once in a few milliseconds, in the transaction that publishes where that can be, and listen on a
+// connection of its own. Behind a pooler that gives connections out per transaction, notifications do not arrive, and each queue is looked at once in a poll.
 package postgres
