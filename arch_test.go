@@ -45,6 +45,7 @@ var rooms = []room{
 	{name: "queue/sqlite", mayImport: []string{"task", "queue"}},
 	{name: "queue/queuetest", mayImport: []string{"fsm", "task", "queue"}},
 	{name: "pipeline", mayImport: []string{"task", "task/encodable"}},
+	{name: "pipeline/modeltest", mayImport: []string{"task", "pipeline"}},
 	{name: "pipeline/pipelinevet"},
 	{name: "cmd/pipelinevet", mayImport: []string{"pipeline/pipelinevet"}},
 	{name: "cmd/plba", mayImport: []string{"openapi/client", "config", "pipeline"}},

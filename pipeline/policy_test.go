@@ -11,6 +11,8 @@ import (
 	"github.com/plba/plba/task"
 )
 
+func noPause(int) time.Duration { return 0 }
+
 // script makes a stage whose attempts give the errors one after the other, then succeed; calls counts the attempts.
 func script(calls *int, errs ...error) *pipeline.Step[int, int] {
 	return pipeline.Map("s", func(context.Context, int) (int, error) {
