@@ -30,6 +30,9 @@ const undoSuffix = "#undo"
 // idempotency key of its own. It gets the stage's Retry, and the longer one of the stage's Timeout and 30 s for each
 // attempt. Its task.Drop counts as success.
 //
+// Undoing gives no new keys: when an operator requeues the task later, the stage and its undo have those of before. So undo must make
+// whoever remembers the stage's key forget it (see Compensation in the package's documentation).
+//
 // On Sub, what the compensations inside of the pipeline would undo is covered by this one once the pipeline has succeeded as a
 // whole. cause is why the task was given up; on a queue only its text is left of it, unless it is task.ErrCancelled.
 func (s *Step[In, Out]) Compensate(undo func(ctx context.Context, in In, out Out, cause error) error) *Step[In, Out] {

@@ -124,6 +124,12 @@
 // Outside of a queue a run that fails undoes what it did before it returns, unless it was snoozed or dropped; with a context
 // that lives. A CompensationError says what is left.
 //
+// Undoing gives no new keys. A stage that runs again after its effect was undone (an operator requeues a dead letter that was undone, wholly or in part;
+// a retry comes back to stages that a Fallback had undone) has the key that it had before, and so has its compensation. Someone who remembers keys would
+// answer "done already", and the effect would be missing. So a compensation must make its receiver forget the stage's key, task.Key without
+// "#undo", together with the effect: delete both in one transaction, cancel the very booking that the key stands for. Where the receiver
+// never forgets a key, as payment providers do, a task that was undone must not be requeued: publish its payload as a new task, whose ID makes new keys.
+//
 // What is inside of a nested pipeline is undone with the rest, wherever it stands. Two things make a scope of it: a Compensate on Sub,
 // which takes the place of those inside when the pipeline has succeeded as a whole; and a Fallback, which is asked only
 // when what it stands in for has been undone.
@@ -141,8 +147,8 @@
 //
 // # Idempotency
 //
-// task.Key inside a stage is the task's ID and the stage's path. It is the same on every attempt and differs between
-// stages and elements. Elements are named by their index unless KeyedBy names them. A context that is kept longer
+// task.Key inside a stage is the task's ID and the stage's path. It is the same on every attempt, also after what the stage did was undone
+// (see Compensation), and differs between stages and elements. Elements are named by their index unless KeyedBy names them. A context that is kept longer
 // than its stage runs keeps its key.
 //
 // # Traces
