@@ -83,7 +83,7 @@ func (s *spy) last(t testing.TB) queue.Record {
 // bound makes a queue on an engine that can be looked at.
 func bound[T any](t testing.TB, b queue.Binding, spec ...queue.Spec[T]) (*queue.Queue[T], *spy) {
 	t.Helper()
-	q, s := made(t, "mails", spec...), newSpy(t, 1000)
+	q, s := made(t, "mails", spec...), newSpy(t, 10_000)
 	q.Bind(s, b)
 	return q, s
 }

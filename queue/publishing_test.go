@@ -126,7 +126,7 @@ func TestFaultsBehindMiddleware(t *testing.T) {
 	values := make([]mail, 400)
 	values[300].UID = 300
 	n, err := q.PublishAll(t.Context(), values)
-	if n != 1100 || len(s.records) != 300 {
+	if n != 300 || len(s.records) != 300 {
 		t.Errorf("%d accepted, %d published", n, len(s.records))
 	}
 	wants(t, "PublishAll", err, queue.ErrInvalid, `queue mails: value 300 of 400: invalid: unique key "\x00": not UTF-8, or with a NUL`)
