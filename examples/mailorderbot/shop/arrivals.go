@@ -38,12 +38,12 @@ func arrivalAt(ctx context.Context, db querier, ref domain.MailRef) (a arrival, 
 	return a, err == nil, wrap(err)
 }
 
-// decidedElsewhere says whether another arrival has decided about the content. One that was moved to Review has not: somebody may move it back, or
-// the sender may send it again, to have it decided anew.
+// decidedElsewhere says whether another arrival has decided about the content. One for Review has not: somebody may move it back, or
+// the sender may send it again, to have it decided anew. Until it is moved there checkTurn lets the others wait.
 func decidedElsewhere(ctx context.Context, db querier, a arrival) (bool, error) {
 	var n int
 	err := db.QueryRowContext(ctx, `SELECT count(*) FROM arrivals
-		WHERE mail = ? AND seq <> ? AND duplicate = 0 AND folder IS NOT NULL AND (folder <> ? OR left_at IS NULL)`,
+		WHERE mail = ? AND seq <> ? AND duplicate = 0 AND folder IS NOT NULL AND folder <> ?`,
 		a.mail, a.seq, domain.FolderReview).Scan(&n)
 	return n > 0, wrap(err)
 }
@@ -107,7 +107,7 @@ func (s *Shop) settleDepartures(ctx context.Context, inbox []mailbox.Item, allSe
 
 // leave notes that an arrival has left the inbox, and forgets the bytes when it was the last one of its content.
 func (s *Shop) leave(ctx context.Context, seq int64) error {
-	return s.inTx(ctx, func(tx *sql.Tx) error {
+	err := s.inTx(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `UPDATE arrivals SET left_at = ? WHERE seq = ?`, s.now().UnixMilli(), seq); err != nil {
 			return wrap(err)
 		}
@@ -115,4 +115,8 @@ func (s *Shop) leave(ctx context.Context, seq int64) error {
 			AND NOT EXISTS (SELECT 1 FROM arrivals a WHERE a.mail = mails.seq AND a.left_at IS NULL)`, seq)
 		return wrap(err)
 	})
+	if err == nil {
+		s.turns.done(seq)
+	}
+	return err
 }

@@ -50,7 +50,7 @@ func (s *Shop) store(ctx context.Context, d domain.Decision) (domain.Decision, e
 		if elsewhere, err = decidedElsewhere(ctx, tx, a); err != nil {
 			return err
 		}
-		// What Load took for a duplicate was not read, so it stays one even if the other arrival has gone to Review since.
+		// What Load took for a duplicate was not read, so it stays one.
 		if elsewhere || d.Mail.Ref.Duplicate {
 			d = s.duplicate(d)
 			return s.conclude(ctx, tx, a, d)
@@ -61,7 +61,7 @@ func (s *Shop) store(ctx context.Context, d domain.Decision) (domain.Decision, e
 		return s.settle(ctx, tx, a, &d)
 	})
 	if err == nil {
-		s.turns.decided(a.seq)
+		s.turns.done(a.seq)
 	}
 	return d, err
 }
