@@ -47,14 +47,14 @@ func (f files) openStore(ctx context.Context, path string) (s *store, err error)
 	if err != nil {
 		return nil, err
 	}
+	readers := newPool(func() (*conn, error) { return f.connect(path, "query_only=1") })
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, db.close())
+			err = errors.Join(err, readers.close(), db.close())
 		}
 	}()
-	s = &store{path: path, lock: lock, db: db, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	s = &store{path: path, lock: lock, db: db, readers: readers, wake: make(chan struct{}, 1), ended: make(chan struct{})}
 	s.newer = sync.NewCond(&s.mu)
-	s.readers = newPool(func() (*conn, error) { return f.connect(path, "query_only=1") })
 	if err := f.prepare(ctx, s, logged); err != nil {
 		return nil, err
 	}
