@@ -94,17 +94,18 @@ func newLogScan(header []byte) (*logScan, bool) {
 
 // add looks at the next frame.
 func (l *logScan) add(frame []byte) {
-	own := bytes.Equal(frame[8:16], l.salts)
+	// A frame of an earlier log has both salts different. One of ours with a flipped bit in one of them still has the other.
+	first, second := bytes.Equal(frame[8:12], l.salts[:4]), bytes.Equal(frame[12:16], l.salts[4:])
 	if !l.broken {
 		l.add32(frame[:8])
 		l.add32(frame[walFrameHeader:])
-		if own && l.fits(frame[16:24]) {
+		if first && second && l.fits(frame[16:24]) {
 			l.valid++
 			return
 		}
 		l.broken = true
 	}
-	if !own {
+	if !first && !second {
 		return
 	}
 	l.damaged = l.ended
