@@ -1,4 +1,3 @@
-// Package encodable says whether values of a type can be kept: payloads of tasks, and what pipelines keep with them.
 package encodable
 
 import (
